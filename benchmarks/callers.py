@@ -27,7 +27,7 @@ from models.rules.filter_mask import find_matching
 from models.rules.filters import Filters
 from models.slate import SlateRequest
 from models.updates.catalogue import ProductUpdate, update_catalogue
-from service.answering.answer import build_answer
+from service.answering.answer import AnswerInputs, build_answer
 from service.answering.presentation import Presentation
 from service.answering.query import AS_LEARNED, QueryKind, RecommendationQuery
 from service.answering.shop_page import PageInProgress, PagePart, PageQuery, build_page
@@ -171,7 +171,7 @@ def measure_pages(registry: Path, shop: Recommender) -> None:
     pages = [page_of(customer, random.choice(sold)) for customer in customers]
 
     def answer_page(page: PageQuery) -> None:
-        build_page(live, page, presentation, AS_LEARNED, PageInProgress())
+        build_page(page, presentation, AnswerInputs(live, AS_LEARNED), {}, PageInProgress())
 
     for index, query in enumerate(pages[0].queries):
         alone = [partial(build_answer, live, page.queries[index], presentation) for page in pages]

@@ -78,7 +78,13 @@ from models.slate import (
     Strategy,
     fallback_reason_of,
 )
-from models.updates.customer import NO_UPDATE, CustomerUpdate, allows, update_history
+from models.updates.customer import (
+    NO_UPDATE,
+    CustomerUpdate,
+    allows,
+    asks_for,
+    update_history,
+)
 
 NOBODY: Final = -1  # the user index of a customer the model does not know
 PLAIN_REQUEST: Final = SlateRequest()
@@ -224,6 +230,24 @@ class Recommender:
         """Tell whether a customer, or a visit of nobody known (None), may be personalised."""
         user = self.find_user(customer_id, update)
         return allows(self.model.customers, user, purpose, update)
+
+    def refusal(
+        self, customer_id: str | None, request: SlateRequest, update: CustomerUpdate
+    ) -> FallbackReason | None:
+        """Return why a customer or a visit is not personalised, None where they are.
+
+        The holdout ends for customers who ask to be personalised: who gave a yes that nobody
+        needed, or has said what they like, avoid or need.
+        """
+        user = self.find_user(customer_id, update)
+        if not allows(self.model.customers, user, request.purpose, update):
+            return FallbackReason.NO_CONSENT
+        holdout, owner = request.holdout, customer_id or update.session_owner
+        if holdout is None or owner is None or not holdout.holds(owner):
+            return None
+        if asks_for(self.model.customers, user, request.purpose, update, holdout.since):
+            return None
+        return None if self.find_preferences(user, update) else FallbackReason.HOLDOUT
 
     def at_home(self, user: int, request: SlateRequest) -> SlateRequest:
         """Return the request in the customer's own market where it names none."""
@@ -397,8 +421,7 @@ class Recommender:
         """Return what to rank by, or why nothing may be used or is known."""
         user = self.find_user(customer_id, update)
         request = self.at_home(user, request)
-        if not allows(self.model.customers, user, request.purpose, update):
-            reason = FallbackReason.NO_CONSENT
+        if reason := self.refusal(customer_id, request, update):
             return PopularRequest(request, Strategy.NOT_PERSONALIZED, reason)
         request = self.as_told(user, request, update)
         events = self.find_events(user, request, update)
@@ -506,7 +529,7 @@ class Recommender:
     ) -> NDArray[np.int64]:
         """Return which ranked candidates are shown, in their order: indices (at most n,)."""
         caps = self._shop_effects(request).caps
-        limits = SlateLimits(request.n, request.placement, ranked.pins, caps)
+        limits = SlateLimits(request.n, request.placement, ranked.pins, caps, request.variety)
         return arrange(ranked.items, context, limits, self.model, self.settings)
 
     def build_slate(self, context: RankingContext, request: SlateRequest) -> Slate:
@@ -535,7 +558,11 @@ class Recommender:
             pins = chosen[index].pins.items()
             pinned = {position: rest.pop(item) for position, item in pins}
             likeness = Likeness.of_slate(
-                self.model, self.settings.diversity, contexts[index], request.placement
+                self.model,
+                self.settings.diversity,
+                contexts[index],
+                request.placement,
+                request.variety,
             )
             draft = SlateDraft(
                 request, effects[index], removed[index], likeness, pinned, list(rest.values())

@@ -20,7 +20,6 @@ from models.ranking.reasons import THIS, new_arrival
 from models.recommender import Recommender
 from models.rules.eligibility import find_allowed
 from models.slate import (
-    FallbackReason,
     Reason,
     ReasonKind,
     ScoreKind,
@@ -145,10 +144,9 @@ def list_viewed(
 ) -> ListedProducts:
     """Return what a customer or a visit looked at in the last 30 days, newest first.
 
-    It is empty where they do not consent to be personalised.
+    It is empty where they are not personalised.
     """
-    if not recommender.allows(customer_id, request.purpose, update):
-        refused = FallbackReason.NO_CONSENT
+    if refused := recommender.refusal(customer_id, request, update):
         slate = Slate(Strategy.NOT_PERSONALIZED, refused, (), ScoreKind.RECENCY)
         return ListedProducts(slate, ())
     user = recommender.find_user(customer_id, update)

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.customers import PERSONALIZE_WEB
+from models.experiments.experiment import VarietyLimits
+from models.experiments.holdout import Holdout
 from models.rules.filters import NO_FILTERS, Filters, Repeat
 from models.rules.preferences import NO_PREFERENCES, Preferences
 from models.rules.shop_bundles import ShopBundle
@@ -96,6 +98,8 @@ class FallbackReason(StrEnum):
     RATE_LIMITED = "rate_limited"
     NO_CANDIDATES = "no_candidates"
     MODEL_DAMAGED = "model_damaged"
+    HOLDOUT = "holdout"  # kept out, so that the others can be compared with them
+    SWITCHED_OFF = "switched_off"  # by the variant of an experiment
 
 
 @dataclass(frozen=True)
@@ -215,6 +219,8 @@ class SlateRequest:
     # What the customer has said, where it may be used
     preferences: Preferences = NO_PREFERENCES
     purpose: int = PERSONALIZE_WEB  # which consent it takes: PERSONALIZE_WEB or PERSONALIZE_EMAIL
+    holdout: Holdout | None = None  # customers who are never personalised
+    variety: VarietyLimits | None = None  # of an experiment, in place of the model's own
 
     @property
     def named_items(self) -> NDArray[np.int32]:

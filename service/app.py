@@ -47,6 +47,7 @@ from service.shops.shop_settings import settings_of
 from service.shops.shops import Shops
 from service.store.campaigns import forget_mails, pinned_versions
 from service.store.database import StoreDownError
+from service.store.experiments import served_versions
 from service.store.exposures import forget as forget_exposures
 from service.store.shop_erasure import ErasureWatch
 from service.store.shops import ShopRecord
@@ -192,7 +193,9 @@ def _build_responder(
     presentation = Presentation.from_settings(settings)
     catalogues = CatalogueFollower(store, settings.unasked or "allow", settings.visits)
     breaker = CircuitBreaker(settings.breaker_failures, settings.breaker_seconds)
-    computer = AnswerComputer(presentation, store, catalogues, breaker)
+    computer = AnswerComputer(
+        presentation, store, catalogues, breaker, active.pinned, pinned_catalogues
+    )
     mail_responder = MailResponder(
         computer=computer,
         active=active,
@@ -280,8 +283,13 @@ def note_lineage(responder: Responder, model: LoadedModel) -> None:
 
 
 def keep_pinned(store: Store, active: ActiveModel) -> Set[str]:
-    """Have the models of open campaigns loaded; return their versions. Raises StoreDownError."""
-    versions = store.read(partial(pinned_versions, now=int(time.time())))
+    """Have the models of open campaigns and of running experiments loaded.
+
+    Returns their versions. Raises StoreDownError.
+    """
+    now = int(time.time())
+    versions = store.read(partial(pinned_versions, now=now))
+    versions |= store.read(partial(served_versions, now=now))
     active.keep(versions)
     return versions
 

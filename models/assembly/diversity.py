@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.data.ragged import is_among
+from models.experiments.experiment import VarietyLimits
 from models.model import Model
 from models.ranking.context import RankingContext
 from models.ranking.customer_profile import CATEGORY_FEATURES
@@ -43,10 +44,18 @@ class Likeness:
         diversity: DiversitySettings,
         context: RankingContext,
         placement: str | None,
+        variety: VarietyLimits | None = None,
     ) -> Self:
-        """Return the limits of a slate: those of settings, and what the shop taught about them."""
+        """Return the limits of a slate: those of settings, and what the shop taught about them.
+
+        `variety`: of an experiment, before them.
+        """
         learned = int(model.lesson.category_limits[int(context.is_visit)])
-        return cls.of(model, diversity.at(placement, learned))
+        limits = diversity.at(placement, learned)
+        if variety is not None:
+            category, brand = variety.category or limits.category, variety.brand or limits.brand
+            limits = replace(limits, category=category, brand=brand)
+        return cls.of(model, limits)
 
     @classmethod
     def of_families(cls, model: Model, diversity: DiversitySettings) -> Self:
@@ -69,6 +78,7 @@ class SlateLimits:
     placement: str | None = None
     pinned: Mapping[int, int] = field(default_factory=dict)  # position from 0 -> candidate (item)
     caps: Sequence[Cap] = ()
+    variety: VarietyLimits | None = None  # of an experiment
 
 
 def arrange(
@@ -89,7 +99,9 @@ def arrange(
         for index in _arrivals(ranked, n, list(pinned.values()), context, model, settings.arrivals)
         if counter.take(int(ranked[index]))
     ]
-    likeness = Likeness.of_slate(model, settings.diversity, context, limits.placement)
+    likeness = Likeness.of_slate(
+        model, settings.diversity, context, limits.placement, limits.variety
+    )
     elsewhere = ranked[[*pinned.values(), *arrivals]].tolist()
     order = diversify(ranked.tolist(), n, likeness, elsewhere, limits.caps)
     for index in arrivals:

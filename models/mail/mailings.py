@@ -16,7 +16,7 @@ from models.recommender import NOBODY, Recommender
 from models.rules.filters import Repeat
 from models.rules.rule_effects import insert_pinned
 from models.slate import ScoreKind, Slate, SlateRequest, Slot, Source, Strategy, fallback_reason_of
-from models.updates.customer import NO_UPDATE, CustomerUpdate, allows
+from models.updates.customer import NO_UPDATE, CustomerUpdate
 
 
 class MailKind(StrEnum):
@@ -75,15 +75,14 @@ class CustomerMail:
 
     @cached_property
     def occasion(self) -> MailOccasion | None:
-        """Return None where the mail is not due for this customer, or consent refuses it.
+        """Return None where the mail is not due for this customer, or they are not personalised.
 
         A newsletter has none and goes to all.
         """
         recipient, find_occasion = self._recipient, self.mailing.find_occasion
         if find_occasion is None:
             return None
-        customers, purpose = self.recommender.model.customers, recipient.request.purpose
-        if not allows(customers, recipient.user, purpose, self.update):
+        if self.recommender.refusal(self.customer_id, recipient.request, self.update):
             return None
         return find_occasion(recipient)
 

@@ -40,6 +40,7 @@ class CustomerUpdate:
     forgotten: bool = False
     # The model has learned from another store: it may have learned of some of these events too
     may_repeat: bool = False
+    session_owner: str | None = None  # the customer who has logged into the session
 
 
 NO_UPDATE: Final = CustomerUpdate(
@@ -58,13 +59,29 @@ def allows(customers: Customers, user: int, purpose: int, update: CustomerUpdate
 
     The later answer of the artifact's and the store's counts, the store's of two at the same time.
     """
+    answer, _ = _find_answer(customers, user, purpose, update)
+    return (update.unasked if answer == NEVER_ASKED else answer) == YES
+
+
+def asks_for(
+    customers: Customers, user: int, purpose: int, update: CustomerUpdate, since: int
+) -> bool:
+    """Tell whether a customer has asked for a purpose since a moment: by a yes nobody needed.
+
+    Where no answer is a no, a yes is what everybody gives who is personalised, and no such wish.
+    """
+    answer, time = _find_answer(customers, user, purpose, update)
+    return update.unasked == YES and answer == YES and time >= since
+
+
+def _find_answer(customers: Customers, user: int, purpose: int, update: CustomerUpdate) -> Consent:
     answer, time = update.consent[purpose]
     if user >= 0 and not update.forgotten:
         learned = int(customers.consent[user, purpose])
-        is_later = answer == NEVER_ASKED or customers.consent_time[user, purpose] > time
-        if learned != NEVER_ASKED and is_later:
-            answer = learned
-    return (update.unasked if answer == NEVER_ASKED else answer) == YES
+        learned_time = int(customers.consent_time[user, purpose])
+        if learned != NEVER_ASKED and (answer == NEVER_ASKED or learned_time > time):
+            return learned, learned_time
+    return answer, time
 
 
 def weigh_events(

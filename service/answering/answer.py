@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 from models.recommender import DueSlate, Recommender, SharedContexts
 from models.shop_lists import ListedProducts, ShopList, list_products, list_viewed
@@ -28,6 +29,13 @@ from service.answering.render import (
 from service.model.live_catalogue import LiveCatalogue
 
 
+class AnswerInputs(NamedTuple):
+    """What an answer is made from, beside its query."""
+
+    live: LiveCatalogue
+    knowledge: StoreKnowledge
+
+
 def build_answer(
     live: LiveCatalogue,
     query: RecommendationQuery,
@@ -39,6 +47,10 @@ def build_answer(
 
     `contexts`: of other answers to the same customer, for the same moment, and of this one.
     """
+    query = assign_variant(live, query)
+    if query.switched_off:
+        off = FallbackReason.SWITCHED_OFF
+        return build_popular_answer(live, query, off, presentation, knowledge)
     if not query.with_rules:
         knowledge = knowledge.without_preferences()
     resolved, renderer = prepare_answer(live, query, presentation, knowledge)
@@ -70,6 +82,7 @@ def build_popular_answer(
     To a query for bundles it is empty: popular products belong to nothing. `knowledge`: what the
     customer has answered and said.
     """
+    query = assign_variant(live, query)
     if not query.with_rules:
         knowledge = knowledge.without_preferences()
     resolved, renderer = prepare_answer(live, query, presentation, knowledge)
@@ -92,8 +105,18 @@ def build_popular_answer(
     if query.kind is QueryKind.RANKING:
         ranking = recommender.rank_by_sales(resolved.given, request)
         return renderer.render_ranking(replace(ranking, fallback_reason=reason), resolved.given_ids)
+    if query.switched_off:
+        nothing = Slate(Strategy.NOT_PERSONALIZED, reason, (), ScoreKind.SALES)
+        return _render_slate(renderer, nothing)
     slate = recommender.popular(request)
     return _render_slate(renderer, replace(slate, fallback_reason=reason))
+
+
+def assign_variant(live: LiveCatalogue, query: RecommendationQuery) -> RecommendationQuery:
+    """Return the query as the experiment that its customer or session is in has it answered."""
+    if query.assigned is not None:
+        return query
+    return query.assign(live.find_assigned(query.subjects, query.placement, query.as_of))
 
 
 def prepare_answer(
@@ -110,8 +133,12 @@ def prepare_answer(
     if moment is None:
         moment = AnswerMoment(live.model.shop_time.moment)
     catalogue = live.model.recommender.catalogue
-    resolved = resolve_query(query, catalogue, live.rules, moment, knowledge.unwanted, live.bundles)
+    variant = query.assigned.variant if query.assigned else None
+    rules = variant.apply_rules(live.rules) if variant else live.rules
+    resolved = resolve_query(query, catalogue, rules, moment, knowledge.unwanted, live.bundles)
     request = _as_told(live, query, resolved.request, knowledge.update)
+    variety = variant.variety if variant else None
+    request = replace(request, holdout=live.holdout, variety=variety)
     resolved = replace(resolved, request=request)
     missing_ids = resolved.missing_ids
     return resolved, AnswerRenderer(live.model, query, missing_ids, moment.as_of, presentation)
@@ -198,8 +225,7 @@ def _build_slate(
     if query.kind is QueryKind.POPULAR:
         return recommender.popular(request, query.window_days)
     if query.kind is QueryKind.ORDER:
-        if _is_refused(recommender, request, knowledge):
-            reason = FallbackReason.NO_CONSENT
+        if reason := _find_refusal(recommender, request, knowledge):
             return Slate(Strategy.NOT_PERSONALIZED, reason, (), ScoreKind.TOGETHER)
         request = _as_buyers_told(recommender, request, knowledge)
         return recommender.follow_up(request.basket, request)
@@ -210,12 +236,14 @@ def _build_slate(
     return recommender.similar(resolved.item, request)
 
 
-def _is_refused(recommender: Recommender, request: SlateRequest, knowledge: StoreKnowledge) -> bool:
-    """Tell whether one who bought the order does not want to be known by it."""
-    return not all(
-        recommender.allows(buyer, request.purpose, update)
-        for buyer, update in knowledge.buyers.items()
+def _find_refusal(
+    recommender: Recommender, request: SlateRequest, knowledge: StoreKnowledge
+) -> FallbackReason | None:
+    """Return why one who bought the order is not to be known by it, None where all are."""
+    refusals = (
+        recommender.refusal(buyer, request, update) for buyer, update in knowledge.buyers.items()
     )
+    return next(filter(None, refusals), None)
 
 
 def _as_buyers_told(

@@ -13,7 +13,12 @@ from typing import Final, TypeVar
 from models.rules.preferences import NO_PREFERENCES
 from models.slate import FallbackReason
 from models.updates.customer import NO_UPDATE, CustomerUpdate
-from service.answering.answer import build_answer, build_popular_answer
+from service.answering.answer import (
+    AnswerInputs,
+    assign_variant,
+    build_answer,
+    build_popular_answer,
+)
 from service.answering.presentation import Presentation
 from service.answering.query import QueryKind, RecommendationQuery, StoreKnowledge
 from service.answering.render import RenderedAnswer
@@ -56,60 +61,88 @@ class AnswerComputer:
     store: Store
     catalogues: CatalogueFollower
     breaker: CircuitBreaker  # in front of the store
+    # Models that experiments answer with, by version; None where one cannot be served
+    find_model: Callable[[str], LoadedModel | None]
+    other_catalogues: CatalogueFollower  # of these models
     # One slate is computed at a time: two threads of numpy take the interpreter from one another
     # and cost half as much more. Meanwhile the others ask the store.
     computing: Lock = field(default_factory=Lock)
 
     def compute(self, model: LoadedModel, query: RecommendationQuery) -> ComputedAnswer:
         """Return the answer; while the store is away, the best that this process can give."""
-        records = self.read_customer(model, query)
-        if records is None:
-            return self.compute_without_store(model, query)
-        if query.kind is QueryKind.ORDER:
-            query = replace(query, basket=_order_of(records))
-        gathered = self._gather(model, query, records, (query,))
+        gathered = self.gather(model, query)
         if gathered is None:
             return self.compute_without_store(model, query)
-        live, knowledge = gathered
+        query, (live, knowledge) = gathered
+        if query.kind is QueryKind.ORDER:
+            query = replace(query, basket=_order_of(knowledge))
         with self.computing:
             answer = build_answer(live, query, self.presentation, knowledge)
-            return ComputedAnswer(answer, records.stamp)
+            return ComputedAnswer(answer, knowledge.number)
 
     def compute_page(
         self, model: LoadedModel, page: PageQuery, progress: PageInProgress
     ) -> ComputedPage:
         """Return the answers of a page, which are added to `progress` one after the other."""
-        records = self.read_customer(model, page.visitor)
-        gathered = records and self._gather(model, page.visitor, records, page.queries)
-        if not records or not gathered:
+        inputs = self._gather(self.catalogues, model, page.visitor, page.queries)
+        if inputs is None:
             for query in page.queries:
                 query = progress.without_shown(query)
                 progress.add(self.compute_without_store(model, query).answer)
             return ComputedPage(tuple(progress.answers), None)
-        live, knowledge = gathered
+        others: dict[str, AnswerInputs] = {}
+        for query in page.queries:
+            query = assign_variant(inputs.live, query)
+            if query.model_version not in (None, *others):
+                others[query.model_version or ""] = self._gather_other(model, query) or inputs
         with self.computing:
-            build_page(live, page, self.presentation, knowledge, progress)
-        return ComputedPage(tuple(progress.answers), records.stamp)
+            build_page(page, self.presentation, inputs, others, progress)
+        stamp = min(each.knowledge.number for each in (inputs, *others.values()))
+        return ComputedPage(tuple(progress.answers), stamp)
+
+    def find_other_model(self, model: LoadedModel, query: RecommendationQuery) -> LoadedModel:
+        """Return the model that the experiment of a query has it answered with.
+
+        In place of one that cannot be served any more it is `model`.
+        """
+        version = query.model_version
+        return model if version is None else self.find_model(version) or model
+
+    def _gather_other(self, model: LoadedModel, query: RecommendationQuery) -> AnswerInputs | None:
+        """Return what another model needs that an experiment answers with, None for no other."""
+        other = self.find_other_model(model, query)
+        if other.version == model.version:
+            return None
+        return self._gather(self.other_catalogues, other, query, (query,))
 
     def gather(
         self, model: LoadedModel, query: RecommendationQuery
-    ) -> tuple[LiveCatalogue, StoreKnowledge] | None:
-        """Return the catalogue and what is known for a query; None while the store is away."""
-        records = self.read_customer(model, query)
-        return None if records is None else self._gather(model, query, records, (query,))
+    ) -> tuple[RecommendationQuery, AnswerInputs] | None:
+        """Return a query as its experiment has it answered, and what it is answered from.
+
+        None while the store is away.
+        """
+        inputs = self._gather(self.catalogues, model, query, (query,))
+        if inputs is None:
+            return None
+        query = assign_variant(inputs.live, query)
+        return query, self._gather_other(model, query) or inputs
 
     def _gather(
         self,
+        catalogues: CatalogueFollower,
         model: LoadedModel,
         query: RecommendationQuery,
-        records: CustomerRecords,
         queries: Sequence[RecommendationQuery],
-    ) -> tuple[LiveCatalogue, StoreKnowledge] | None:
+    ) -> AnswerInputs | None:
         """Return the catalogue and what is known for queries; None while the store is away.
 
-        `query`: whose records they are, and for which moment.
+        `query`: whose records are read, and for which moment.
         """
-        live = self.read_catalogue(self.catalogues, model, query, records.position)
+        records = self.read_customer(model, query)
+        if records is None:
+            return None
+        live = self.read_catalogue(catalogues, model, query, records.position)
         if live is None:
             return None
         knowledge = self.knowledge_of(live, query.named_customer, records)
@@ -118,7 +151,7 @@ class AnswerComputer:
             if ratings is None:
                 return None
             knowledge = replace(knowledge, ratings=ratings)
-        return live, knowledge
+        return AnswerInputs(live, knowledge)
 
     def compute_without_store(
         self, model: LoadedModel, query: RecommendationQuery
@@ -198,7 +231,10 @@ class AnswerComputer:
         def read() -> CustomerRecords:
             learned = self.store.learned_number(manifest)
             customer = (query.named_customer, query.session_id, learned)
-            if brief and query.order_id is None:
+            # Who has logged into a session long ago is read, where some are never personalised
+            is_visit = query.named_customer is None and query.session_id is not None
+            owner_counts = is_visit and self.catalogues.as_known(model).holdout is not None
+            if brief and query.order_id is None and not owner_counts:
                 news = self.store.read_if_unchanged(*customer, mailed=mailed)
                 if news is not None:
                     return news
@@ -271,7 +307,7 @@ def catalogue_for(query: RecommendationQuery, live: LiveCatalogue) -> LiveCatalo
     return live.with_rules_at(int(time.time())) if query.as_of is None else live
 
 
-def _order_of(records: CustomerRecords) -> tuple[str, ...]:
-    if not records.order:
+def _order_of(knowledge: StoreKnowledge) -> tuple[str, ...]:
+    if not knowledge.order:
         raise NotFound("No order of that id was reported; POST /v1/events takes purchases.")
-    return tuple(records.order)
+    return knowledge.order

@@ -89,6 +89,7 @@ def view_customer(
         placement=placement,
         purpose=PERSONALIZE_EMAIL if in_mail else PERSONALIZE_WEB,
         rules=live.rules,
+        holdout=live.holdout,
     )
     return CustomerView(
         customer_id=customer_id,
@@ -105,10 +106,10 @@ def view_customer(
 def describe_due(
     view: CustomerView, n: int, ahead_days: float, locale: str, presentation: Presentation
 ) -> dict[str, Any]:
-    """Return at most n products that are due; none where the customer refuses the purpose."""
+    """Return at most n products that are due; none where the customer is not personalised."""
     recommendations: list[dict[str, Any]] = []
     language, shop_url = presentation.languages.of(locale), presentation.links.shop_url
-    if view.allows(view.request.purpose):
+    if not view.recommender.refusal(view.customer_id, view.request, view.update):
         context, recommender = view.build_context(), view.recommender
         request = replace(view.request, repeat=Repeat.INCLUDE)
         removed = recommender.find_removed(context, request)

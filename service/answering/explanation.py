@@ -26,7 +26,7 @@ def explain_slate(
     gathered = responder.computer.gather(responder.model(), query)
     if gathered is None:
         raise StoreUnavailable
-    live, knowledge = gathered
+    query, (live, knowledge) = gathered
     resolved, _ = prepare_answer(live, query, responder.presentation, knowledge)
     recommender = live.model.recommender
     item = None if product_id is None else recommender.catalogue.ids.find(product_id)

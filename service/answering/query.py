@@ -15,6 +15,7 @@ from models.data.catalogue import Catalogue
 from models.data.customers import PERSONALIZE_EMAIL, PERSONALIZE_WEB
 from models.data.history import LATEST
 from models.data.ids import StoredIds, find_known
+from models.experiments.experiment import AssignedBy, AssignedVariant
 from models.model import Model
 from models.rules.filter_language import FilterExpression, parse_filter
 from models.rules.filter_mask import find_unknown_attributes
@@ -30,7 +31,7 @@ from service.cache.memory import KEY_PREFIX
 from service.store.quotas import TokenOwner
 
 EMAIL: Final = "email"  # placements of mails begin with it
-LAYOUT: Final = 11  # of answers and keys: answers that another layout has cached are not found
+LAYOUT: Final = 12  # of answers and keys: answers that another layout has cached are not found
 
 
 class QueryKind(StrEnum):
@@ -84,6 +85,8 @@ class RecommendationQuery:
     # Whose words hold in what is the same for everyone otherwise
     for_customer: str | None = None
     in_mail: bool = False  # shown in a mail, whatever its placement
+    # The part of an experiment; it follows from the others, so no key depends on it
+    assigned: AssignedVariant | None = None
 
     @property
     def recorded(self) -> bool:
@@ -125,7 +128,7 @@ class RecommendationQuery:
         It is a keyed hash, so nobody who reads the cache learns whose answer it is.
         """
         # How long a caller waits changes no answer, nor does what tells that it is for a mail.
-        values = {**vars(self), "deadline_ms": None, "in_mail": self.mailed}
+        values = {**vars(self), "deadline_ms": None, "in_mail": self.mailed, "assigned": None}
         content = orjson.dumps((LAYOUT, version, values))
         digest = hashlib.blake2b(content, digest_size=24, key=secret)
         return KEY_PREFIX + digest.hexdigest().encode()
@@ -161,6 +164,32 @@ class RecommendationQuery:
             self.repeat,
         )
         return hashlib.blake2b(orjson.dumps(content), digest_size=16, key=secret).digest()
+
+    def assign(self, assigned: AssignedVariant | None) -> RecommendationQuery:
+        """Return the query as a part of an experiment has it answered."""
+        if assigned is None:
+            return self
+        return replace(self, assigned=assigned, repeat=assigned.variant.repeat or self.repeat)
+
+    @property
+    def subjects(self) -> dict[AssignedBy, str | None]:
+        """Return the ids by which experiments assign."""
+        return {AssignedBy.CUSTOMER: self.named_customer, AssignedBy.SESSION: self.session_id}
+
+    @property
+    def variant_names(self) -> tuple[str, str] | None:
+        """Return the experiment and the variant that the answer is in, None for none."""
+        return self.assigned and (self.assigned.experiment_id, self.assigned.variant.name)
+
+    @property
+    def model_version(self) -> str | None:
+        """Return the model that an experiment has it answered with, None for the usual one."""
+        return self.assigned and self.assigned.variant.model_version
+
+    @property
+    def switched_off(self) -> bool:
+        """Tell whether an experiment has nothing shown at its placement."""
+        return self.assigned is not None and not self.assigned.variant.shown
 
     def filters(self, exclude: tuple[int, ...]) -> Filters:
         """Return the filters of its slate, with the items that are excluded."""

@@ -129,12 +129,14 @@ class AnswerRenderer:
         behind the others.
         """
         query, count = self.query, len(recommendations)
+        experiment, variant = query.variant_names or (None, None)
         fallback_reason = facts.fallback_reason
         token = recommendation_ids.RecommendationId(
             self.model.version,
             query.placement,
             query.campaign,
             recommendation_ids.digest_slate(content),
+            query.variant_names,
         )
         recommendation_id = recommendation_ids.sign(self.presentation.links.secret, token)
         if query.with_cards and query.mailed:
@@ -143,6 +145,8 @@ class AnswerRenderer:
             "recommendation_id": recommendation_id,
             "customer_id": None,  # put in when it is served
             "placement": query.placement,
+            "experiment": experiment,
+            "variant": variant,
             "strategy": facts.strategy,
             "fallback": fallback_reason is not None,
             "fallback_reason": fallback_reason,

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
+from models.recommender import SharedContexts
 from models.slate import FallbackReason
-from service.answering.answer import build_answer, build_popular_answer
+from service.answering.answer import (
+    AnswerInputs,
+    assign_variant,
+    build_answer,
+    build_popular_answer,
+)
 from service.answering.presentation import Presentation
 from service.answering.query import RecommendationQuery, StoreKnowledge
 from service.answering.render import RenderedAnswer
@@ -64,20 +70,24 @@ class PageInProgress:
 
 
 def build_page(
-    live: LiveCatalogue,
     page: PageQuery,
     presentation: Presentation,
-    knowledge: StoreKnowledge,
+    inputs: AnswerInputs,
+    others: Mapping[str, AnswerInputs],
     progress: PageInProgress,
 ) -> None:
     """Compute the parts of a page, each without what those above it show.
 
-    The customer is folded in once for all of them.
+    The customer is folded in once for all of them. `others`: of models that experiments answer
+    with, by version.
     """
-    contexts: dict[Any, Any] = {}
+    contexts: dict[str | None, SharedContexts] = {}
     for query in page.queries:
-        query = progress.without_shown(query)
-        progress.add(build_answer(live, query, presentation, knowledge, contexts))
+        query = assign_variant(inputs.live, progress.without_shown(query))
+        version = query.model_version
+        live, knowledge = others.get(version or "", inputs)
+        shared = contexts.setdefault(version, {})
+        progress.add(build_answer(live, query, presentation, knowledge, shared))
 
 
 def finish_page(

@@ -25,6 +25,9 @@ class CampaignMail:
     ref: bytes  # names its record
     record: Mapping[str, Any] | None  # what it has shown already
     shown_before: tuple[str, ...]  # products of the mails before it
+    # The experiment and the variant of the mails of this campaign; None: none
+    variant: tuple[str, str] | None = None
+    is_begun: bool = False  # it has shown the customer something
 
     @property
     def mailing(self) -> Mailing:
@@ -42,6 +45,7 @@ class ShownMail:
     model_version: str
     as_of: int  # seconds since 1970, UTC
     occasion: Mapping[str, Any] | None
+    variant: tuple[str, str] | None = None  # the experiment and its variant
 
 
 def window_start(campaign: Campaign, clock: int) -> int:
@@ -61,13 +65,14 @@ def find_mail(
 
     `history`: what campaigns showed the customer, newest first.
     """
-    start, own_record = window_start(campaign, clock), None
+    start, own_record, variant, is_begun = window_start(campaign, clock), None, None, False
     shown_before: list[str] = []
     earlier: dict[str, list[MailRecord]] = {}  # by campaign, the newest first
     for record in history:
         # Products that this campaign shows now do not count; those it showed last week do.
         if record.campaign_id == campaign.campaign_id and record.time > start:
             facts = orjson.loads(record.document)
+            variant, is_begun = _variant_of(facts), True
             shown_before += facts["before"]
             if record.ref == ref:
                 own_record = facts
@@ -76,7 +81,8 @@ def find_mail(
     for records in list(earlier.values())[: campaign.not_twice]:
         for record in records:
             shown_before += shown_products(orjson.loads(record.document))
-    return CampaignMail(campaign, ref, own_record, tuple(dict.fromkeys(shown_before)))
+    before = tuple(dict.fromkeys(shown_before))
+    return CampaignMail(campaign, ref, own_record, before, variant, is_begun)
 
 
 def write_record(
@@ -105,6 +111,7 @@ def write_record(
         "occasion": shown.occasion,
         "score_kind": shown.score_kind,
         "products": products,
+        "variant": shown.variant,
         "also": (),  # products that stood in for one of them later
         "before": shown_before,  # products that were not to be shown again
     }
@@ -128,7 +135,14 @@ def read_record(facts: Mapping[str, Any], catalogue: Catalogue) -> ShownMail:
         facts["model_version"],
         facts["as_of"],
         facts["occasion"],
+        _variant_of(facts),
     )
+
+
+def _variant_of(facts: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Return the experiment and the variant of a record; older ones have none."""
+    names = facts.get("variant")
+    return (names[0], names[1]) if names else None
 
 
 def _score_kind_of(facts: Mapping[str, Any]) -> ScoreKind:

@@ -12,6 +12,7 @@ from typing import Final
 
 from models.mail.mailings import MAILINGS
 from models.updates.customer import MIDDLE_RATING
+from service.answering.answer import assign_variant
 from service.answering.answer_computer import AnswerComputer, ComputedAnswer
 from service.answering.query import AnswerMoment, RecommendationQuery
 from service.mail.campaigns import OpenCampaigns
@@ -30,6 +31,7 @@ from service.runtime.metrics import Metrics
 from service.store import campaigns, events
 from service.store.campaigns import MailRecord
 from service.store.change_counters import counter_of
+from service.store.store import CustomerRecords
 from service.store.writer import Change
 
 LIKED: Final = MIDDLE_RATING  # stars; a customer who gives fewer does not want to see the product
@@ -59,15 +61,22 @@ class MailResponder:
             return computer.compute_without_store(model, query)
         triggered = MAILINGS[campaign.kind].triggered
         pinned = model if triggered else self.active.pinned(campaign.model_version) or model
-        records = computer.read_customer(pinned, query)
-        if records is None:
-            return computer.compute_without_store(model, query)
-        mail = find_mail(campaign, query.ref(computer.store.identity), records.mails, clock)
         catalogues = computer.catalogues if triggered else self.pinned_catalogues
-        live = computer.read_catalogue(catalogues, pinned, query, records.position)
-        handled = self._handled(model, pinned, mail, query.customer_id or "")
-        if live is None or handled is None:
+        found = self._look_up(catalogues, pinned, query)
+        if found is None:
             return computer.compute_without_store(model, query)
+        live, records = found
+        mail = find_mail(campaign, query.ref(computer.store.identity), records.mails, clock)
+        query = assign_mail(live, query, mail)
+        if query.switched_off:
+            return computer.compute(model, query)
+        answering = computer.find_other_model(pinned, query)
+        if answering is not pinned:
+            found = self._look_up(computer.other_catalogues, answering, query)
+        handled = self._handled(model, answering, mail, query.customer_id or "")
+        if found is None or handled is None:
+            return computer.compute_without_store(model, query)
+        live, records = found
         knowledge = computer.knowledge_of(live, query.customer_id, records)
         if triggered:
             moment = AnswerMoment(shop_time)
@@ -89,6 +98,16 @@ class MailResponder:
             composed = compose_mail(inputs)
         self._record(composed, mail, query.customer_id or "", live, clock)
         return ComputedAnswer(composed.answer, records.stamp)
+
+    def _look_up(
+        self, catalogues: CatalogueFollower, model: LoadedModel, query: RecommendationQuery
+    ) -> tuple[LiveCatalogue, CustomerRecords] | None:
+        """Return the catalogue of a model and the records of a customer; None without the store."""
+        records = self.computer.read_customer(model, query)
+        if records is None:
+            return None
+        live = self.computer.read_catalogue(catalogues, model, query, records.position)
+        return None if live is None else (live, records)
 
     def _handled(
         self, model: LoadedModel, pinned: LoadedModel, mail: CampaignMail, customer_id: str
@@ -164,3 +183,16 @@ class MailResponder:
         else:
             outcome = "recorded" if written.result() else "known"
         self.metrics.mails.labels(outcome).inc()
+
+
+def assign_mail(
+    live: LiveCatalogue, query: RecommendationQuery, mail: CampaignMail
+) -> RecommendationQuery:
+    """Return the query as its experiment has it answered.
+
+    The first mail of a campaign to a customer decides: later ones stay in its part, also after the
+    experiment has ended, and in none where it was in none.
+    """
+    if not mail.is_begun:
+        return assign_variant(live, query)
+    return query.assign(live.recall_variant(mail.variant))

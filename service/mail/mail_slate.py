@@ -27,7 +27,6 @@ from models.rules.eligibility import ExclusionRule, Removed
 from models.rules.preferences import LikedProducts
 from models.rules.rule_effects import CapCounter
 from models.slate import Slot
-from models.updates.customer import allows
 from service.answering.answer import prepare_answer
 from service.answering.presentation import Presentation
 from service.answering.query import AnswerMoment, RecommendationQuery, StoreKnowledge
@@ -79,7 +78,7 @@ def compose_mail(inputs: MailInputs) -> ComposedMail:
     user = NOBODY if update.forgotten else recommender.model.customers.ids.find(customer_id)
     request = recommender.at_home(user, resolved.request)
     # A customer who does not want to be known gets what everyone gets.
-    allowed = allows(recommender.model.customers, user, request.purpose, update)
+    allowed = recommender.refusal(customer_id, request, update) is None
     record = mail.record if allowed else None
     before = tuple(find_known(ids, mail.shown_before)) if allowed else ()
     facts = _store_facts(inputs)
@@ -87,7 +86,7 @@ def compose_mail(inputs: MailInputs) -> ComposedMail:
     if record:
         shown = read_record(record, recommender.catalogue)
     else:
-        shown = _shown_first(draft, live.model.version, inputs.moment.as_of)
+        shown = _shown_first(draft, live.model.version, inputs)
     now, handled_later = query.as_of, []
     if now is None:
         now = max(inputs.moment.as_of, inputs.shop_time)
@@ -127,7 +126,7 @@ def find_handled_since(recommender: Recommender, customer_id: str, as_of: int) -
     return [recommender.catalogue.ids[item] for item in history.item[later].tolist()]
 
 
-def _shown_first(draft: CustomerMail, model_version: str, moment: int) -> ShownMail:
+def _shown_first(draft: CustomerMail, model_version: str, inputs: MailInputs) -> ShownMail:
     slate = draft.slate
     return ShownMail(
         slate.strategy,
@@ -135,8 +134,9 @@ def _shown_first(draft: CustomerMail, model_version: str, moment: int) -> ShownM
         slate.slots,
         slate.score_kind,
         model_version,
-        moment,
+        inputs.moment.as_of,
         _describe_occasion(draft.mailing.kind, draft.occasion),
+        inputs.query.variant_names,
     )
 
 

@@ -48,6 +48,7 @@ def build_customer_update(
         preferences=None if said is None else Preferences.read(said.document),
         forgotten=forgotten,
         may_repeat=may_repeat,
+        session_owner=records.session_owner,
     )
 
 

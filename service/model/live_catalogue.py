@@ -18,17 +18,26 @@ from models.data.catalogue import Catalogue
 from models.data.customers import NO, YES
 from models.data.events import DAY
 from models.data.ids import IdIndex
+from models.experiments.experiment import (
+    AssignedBy,
+    AssignedVariant,
+    Experiment,
+    Variant,
+    find_assigned,
+)
+from models.experiments.holdout import Holdout
 from models.rules.shop_bundles import ShopBundle, bundles_in_force
 from models.rules.shop_rules import ShopRule, rules_in_force
 from models.shop_lists import ListFacts, PriceChange, PriceDrop, RatingMean, find_drop
 from models.updates.catalogue import read_product_update, update_catalogue
 from service.model.loaded_model import LoadedModel
 from service.schemas.bundles import BundleBody
-from service.schemas.rules import SHOP_RULE
+from service.schemas.rules import SHOP_RULE, parse_rule
 from service.store import erasure, events
 from service.store.audit import read_price_changes
 from service.store.change_counters import BEGUN
 from service.store.events import SoldLine
+from service.store.experiments import read_documents
 from service.store.products import read_restocked
 from service.store.shop_documents import BUNDLES, RULES
 from service.store.store import Store
@@ -50,7 +59,11 @@ class LiveCatalogue:
     catalogue_number: int = 0
     rules: tuple[ShopRule, ...] = ()
     bundles: tuple[ShopBundle, ...] = ()  # units that the shop has put together
-    rule_boundaries: tuple[int, ...] = ()  # when rules and these units begin and end, sorted
+    experiments: tuple[Experiment, ...] = ()
+    holdout: Holdout | None = None
+    clock: int | None = None  # by which rules, units and experiments hold, seconds since 1970
+    # When rules, units and experiments begin and end, sorted
+    rule_boundaries: tuple[int, ...] = ()
     rules_number: int = 0
     restocked: Mapping[str, int] = field(default_factory=dict)  # product id -> back in stock when
     # By product id, in their order: the newest of all products
@@ -77,13 +90,41 @@ class LiveCatalogue:
 
     def with_rules_at(self, clock: int) -> LiveCatalogue:
         """Return it with the rules and units that hold at a moment of the clock alone."""
-        if not self.rules and not self.bundles:
+        if not self.rules and not self.bundles and not self.experiments:
             return self
         rules, bundles = rules_in_force(self.rules, clock), bundles_in_force(self.bundles, clock)
-        return replace(self, rules=rules, bundles=bundles)
+        return replace(self, rules=rules, bundles=bundles, clock=clock)
+
+    def find_assigned(
+        self, subjects: Mapping[AssignedBy, str | None], placement: str | None, as_of: int | None
+    ) -> AssignedVariant | None:
+        """Return the part of an experiment that somebody is in, None for none.
+
+        `as_of`: the moment that is asked for, None for the clock's. Nobody in the holdout takes
+        part, not even who asks to be personalised.
+        """
+        moment, customer_id = self.clock if as_of is None else as_of, subjects[AssignedBy.CUSTOMER]
+        if not self.experiments or moment is None:
+            return None
+        if self.holdout and customer_id is not None and self.holdout.holds(customer_id):
+            return None
+        return find_assigned(self.experiments, subjects, placement, moment)
+
+    def recall_variant(self, names: tuple[str, str] | None) -> AssignedVariant | None:
+        """Return the part of an experiment by the names of both.
+
+        Of what is not there any more its names are all that is left.
+        """
+        if names is None:
+            return None
+        of_experiment = (each.variants for each in self.experiments if each.id == names[0])
+        for variant in next(of_experiment, ()):
+            if variant.name == names[1]:
+                return AssignedVariant(names[0], variant)
+        return AssignedVariant(names[0], Variant(names[1], share=0))
 
     def rule_period(self, clock: int) -> int:
-        """Return how many rules and units have begun or ended: within a period the same hold."""
+        """Return how many rules and the like have begun or ended: in a period the same hold."""
         return bisect_right(self.rule_boundaries, clock)
 
     def list_facts(self, ratings: Mapping[str, RatingMean], until: int | None) -> ListFacts:
@@ -322,11 +363,19 @@ def _with_rules(live: LiveCatalogue, connection: Connection, position: Position)
         BundleBody.model_validate_json(text).build(bundle_id)
         for bundle_id, text in BUNDLES.read_texts(connection).items()
     ]
-    boundaries = [moment for timed in (*rules, *bundles) for moment in (timed.starts, timed.ends)]
+    documents = read_documents(connection)
+    secret, holdout = documents.secret, documents.holdout
+    experiments = [
+        Experiment.read(document, secret, parse_rule) for document in documents.experiments
+    ]
+    timed = (*rules, *bundles, *experiments)
+    boundaries = [moment for each in timed for moment in (each.starts, each.ends)]
     return replace(
         live,
         rules=tuple(sorted(rules, key=lambda rule: rule.id)),
         bundles=tuple(sorted(bundles, key=lambda bundle: bundle.id)),
+        experiments=tuple(experiments),
+        holdout=Holdout.read(holdout, secret) if holdout else None,
         rule_boundaries=tuple(sorted(moment for moment in boundaries if moment is not None)),
         rules_number=position.rules,
     )

@@ -26,6 +26,7 @@ class Tag(StrEnum):
     CAMPAIGNS = "campaigns"
     CATALOGUE = "catalogue"
     RULES = "rules"
+    EXPERIMENTS = "experiments"
     CUSTOMERS = "customers"
     INSIGHTS = "insights"
     OPERATIONS = "operations"
@@ -38,6 +39,7 @@ TAG_DESCRIPTIONS: Final = {
     Tag.CAMPAIGNS: "Pin mailings, so that a customer's slate stays the same within one.",
     Tag.CATALOGUE: "Report products, their prices and their stock.",
     Tag.RULES: "Set the shop's rules for what is shown where, try them, and see who changed them.",
+    Tag.EXPERIMENTS: "Show different slates by chance, to see what the difference earns.",
     Tag.CUSTOMERS: "Consent, profile, export and erasure of customers, and tokens for browsers.",
     Tag.INSIGHTS: "Read what recommendations earned.",
     Tag.OPERATIONS: "Watch the service, and choose the model it serves.",

@@ -40,7 +40,7 @@ LONGER_PATH: Final = re.compile(
     r"/v1/(?:customers/[\s\S]*/"
     r"(?:consent|explain|export|preferences|profile|recently-viewed|recommendations(?:\.html)?"
     r"|replenishment|unused)"
-    r"|products/[\s\S]*/(?:bundles|ratings|similar)|rules/preview|models/rollback)$"
+    r"|products/[\s\S]*/(?:bundles|ratings|similar)|experiments/[\s\S]*/stop|rules/preview|models/rollback)$"
 )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -32,13 +31,13 @@ from service.routes.route_classes import BareRoute, QueryRoute
 from service.schemas.pages import BY_ID, PageOptions
 from service.schemas.parameters import Id
 from service.schemas.rules import (
-    SHOP_RULE,
     PreviewAnswer,
     PreviewOptions,
     RuleBody,
     RuleDocument,
     RulesAnswer,
     StoredRule,
+    parse_rule,
 )
 from service.store.shop_documents import RULES, Document
 from service.store.writer import Change
@@ -113,8 +112,7 @@ def _normalize(rule_id: str, content: Mapping[str, Any]) -> dict[str, Any]:
 def _parse(content: Mapping[str, Any], place: str = "") -> AnyShopRule:
     """Return the rule that stands at a place of the body. Raises Invalid."""
     try:
-        # json and not orjson, which writes null, a field that is not set, for NaN
-        return SHOP_RULE.validate_json(json.dumps(content))
+        return parse_rule(content)
     except ValidationError as error:
         raise _invalid(rule_problems(error.errors()), place) from None
 

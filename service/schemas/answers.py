@@ -40,6 +40,8 @@ ANSWER_EXAMPLE: Final[dict[str, Any]] = {
     "recommendation_id": "q7Xo2m0vWk1J…",
     "customer_id": "2034",
     "placement": "home",
+    "experiment": None,
+    "variant": None,
     "strategy": "personal",
     "fallback": False,
     "fallback_reason": None,
@@ -246,6 +248,8 @@ class AnswerBody(AnswerModel):
     )
     customer_id: str | None = Field(description="Customer the slate is for, if there is one.")
     placement: str | None = Field(description="Placement of the request.")
+    experiment: str | None = Field(description="Experiment that the answer is in, or null.")
+    variant: str | None = Field(description="Variant of the experiment, or null.")
     strategy: Strategy = Field(description="Kind of the slate.")
     fallback: bool = Field(
         description="Whether the slate is less than what was asked for; `fallback_reason` says why."

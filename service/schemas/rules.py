@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from pydantic import ConfigDict, Field, TypeAdapter, WithJsonSchema
@@ -20,6 +22,14 @@ SHOP_RULE: Final[TypeAdapter[AnyShopRule]] = TypeAdapter(
     Annotated[AnyShopRule, Field(discriminator="kind")]
 )
 MAX_TRIED_RULES: Final = 20
+
+
+def parse_rule(content: Mapping[str, Any]) -> AnyShopRule:
+    """Return the rule of a document with its id. Raises ValidationError."""
+    # json and not orjson, which writes null, a field that is not set, for NaN
+    return SHOP_RULE.validate_json(json.dumps(content))
+
+
 JsonSchema = dict[str, Any]
 
 # What each field is for, and an example

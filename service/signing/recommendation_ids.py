@@ -23,6 +23,7 @@ class RecommendationId:
     placement: str | None
     campaign: str | None
     content: bytes  # digest of the products, their order and their reasons
+    variant: tuple[str, str] | None = None  # the experiment and its variant
 
 
 def digest_slate(lines: list[str]) -> bytes:
@@ -32,8 +33,8 @@ def digest_slate(lines: list[str]) -> bytes:
 
 def sign(secret: bytes, slate: RecommendationId) -> str:
     """Return the id as text. Its payload is the digest of the content, then the rest as JSON."""
-    facts = orjson.dumps([slate.model_version, slate.placement, slate.campaign])
-    return signature.sign(secret, PURPOSE, slate.content + facts)
+    facts = [slate.model_version, slate.placement, slate.campaign, *(slate.variant or ())]
+    return signature.sign(secret, PURPOSE, slate.content + orjson.dumps(facts))
 
 
 def read(secret: bytes, text: str) -> RecommendationId | None:
@@ -41,8 +42,9 @@ def read(secret: bytes, text: str) -> RecommendationId | None:
     payload = signature.verify(secret, PURPOSE, text)
     if payload is None:
         return None
-    model_version, placement, campaign = orjson.loads(payload[DIGEST_BYTES:])
-    return RecommendationId(model_version, placement, campaign, payload[:DIGEST_BYTES])
+    model_version, placement, campaign, *names = orjson.loads(payload[DIGEST_BYTES:])
+    variant = (names[0], names[1]) if names else None
+    return RecommendationId(model_version, placement, campaign, payload[:DIGEST_BYTES], variant)
 
 
 def is_signed(secret: bytes, text: str) -> bool:

@@ -254,6 +254,12 @@ def read_customer(connection: Connection, customer_id: str, above: int) -> list[
     return _drop_confirmed([EventRow(*row) for _, *row in rows])
 
 
+def find_owner(connection: Connection, session_id: str) -> str | None:
+    """Return the customer who has logged into a session, None where nobody has."""
+    query = select(sessions.c.customer_id).where(sessions.c.session_id == session_id)
+    return connection.execute(query).scalar()
+
+
 def read_session(connection: Connection, session_id: str) -> list[EventRow]:
     """Return what was done in a session that nobody has logged into.
 

@@ -1,4 +1,4 @@
-"""Documents that the shop writes: its rules and its bundles.
+"""Documents that the shop writes: its rules, bundles and experiments.
 
 A deleted one keeps its row without a document, so its end is numbered.
 """

@@ -96,6 +96,7 @@ class CustomerRecords:
     # asked about.
     buyers: dict[str | None, CustomerWords] = field(default_factory=dict)
     learned: int = 0  # number up to which the model has learned
+    session_owner: str | None = None  # the customer who has logged into the session
 
 
 class Store:
@@ -188,7 +189,17 @@ class Store:
             row = connection.execute(READ_LINEAGE, {"seen": seen.number}).one()
             position = _require_held(row, seen)
             words = self._read_words(connection, customer_id)
-            records = CustomerRecords(position, position.number, [], words, [], [], learned=above)
+            owner = None if session_id is None else events.find_owner(connection, session_id)
+            records = CustomerRecords(
+                position,
+                position.number,
+                [],
+                words,
+                [],
+                [],
+                learned=above,
+                session_owner=owner,
+            )
             if customer_id is not None:
                 records.rows.extend(events.read_customer(connection, customer_id, above))
                 records.unused.extend(events.read_unused(connection, customer_id))

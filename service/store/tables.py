@@ -186,6 +186,17 @@ bundles: Final = Table(
     Column("number", Number, nullable=False, index=True),
 )
 
+# Which slates differ by chance; the holdout is among them. A change counts as one of the rules.
+experiments: Final = Table(
+    "experiments",
+    metadata,
+    Column("experiment_id", Text, primary_key=True),
+    # JSON of service.schemas.experiments.ExperimentBody with its id, or of the holdout; NULL where
+    # it was deleted
+    Column("document", Text),
+    Column("number", Number, nullable=False, index=True),
+)
+
 # A mailing: which model answers it, for which moment, and for how long a slate stays what it is.
 campaigns: Final = Table(
     "campaigns",
@@ -333,7 +344,7 @@ lost_consents: Final = Table(
     Column("number", Number, nullable=False),
 )
 
-# Secrets that must outlive every setting: the key of the tombstones.
+# Secrets that must outlive every setting: keys of tombstones, and of who is in which experiment.
 secrets: Final = Table(
     "secrets",
     metadata,

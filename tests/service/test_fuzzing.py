@@ -36,8 +36,8 @@ def before_call(context: Any, case: Any, **_: Any) -> None:
     """Change bodies and queries so that they meet what no schema can say.
 
     A rule ends after it starts, its highest price is not below its lowest, a filter is CEL, no
-    consent is given next year, a customer names no more than is kept, and a list begins with its
-    first page.
+    consent is given next year, a customer names no more than is kept, shares sum to 1, and a list
+    begins with its first page.
     """
     if case.meta is not None and case.meta.generation.mode.is_negative:
         return  # it is to be refused, and would not be
@@ -54,6 +54,10 @@ def before_call(context: Any, case: Any, **_: Any) -> None:
     _begin(case.query)
     if case.operation.path.endswith("/preferences"):
         _name_few(body)
+    if case.operation.path == "/v1/experiments/{experiment_id}" and "variants" in body:
+        _divide(body)
+    if case.operation.path == "/v1/holdout" and "share" in body:
+        body["share"] = round(body["share"], 4)
     if case.operation.path == "/v1/import/{vendor}":
         # No schema says what a vendor's document is
         case.path_parameters["vendor"] = "shopify"
@@ -95,6 +99,17 @@ def _name_few(said: dict[str, Any]) -> None:
             del said[kind]
         else:
             left -= values
+
+
+def _divide(experiment: dict[str, Any]) -> None:
+    """Give its variants a name and a share each, of a layer and a time that are not empty."""
+    for name in ("starts", "layer_from", "layer_to"):
+        experiment.pop(name, None)
+    experiment["ends"] = "2999-01-01T00:00:00Z"
+    for number, variant in enumerate(experiment["variants"]):
+        variant |= {"name": f"{number}", "share": 0 if number else 1}
+        for name in ("rules", "without_rules", "model_version"):
+            variant.pop(name, None)
 
 
 def _keep_one(given: Any, first: str, second: str) -> None:

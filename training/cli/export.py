@@ -39,11 +39,11 @@ from training.errors import InputError
 from training.export.already_shown import AlreadyShown
 from training.export.audiences import choose, filter_of
 from training.export.columns import Cards, ExportOptions, Layout
-from training.export.current_model import CurrentModel
+from training.export.current_model import CurrentModel, read_experiments
 from training.export.formats import CSV, FORMATS
 from training.export.recipients import Recipients, everyone, read_recipients
 from training.export.resume import Parts, Tally, open_parts
-from training.export.slates import SlateExport, export_slates
+from training.export.slates import EMAIL_PLACEMENT, SlateExport, export_slates
 from training.export.store_snapshot import StoreSnapshot, empty_snapshot, read_store_snapshot
 from training.parallel import cores
 from training.progress import Reporter
@@ -213,6 +213,7 @@ def _export(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     export_options = _export_options(options, mailing)
     with open_parts(options.output, resume=options.resume) as parts:
         snapshot = _snapshot(options, learned, parts, reporter, now)
+        _check_experiments(snapshot, now)
         if options.recipients:
             recipients = read_recipients(options.recipients)
         else:
@@ -250,6 +251,18 @@ def _export(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     remarks = _remarks(tally, options.n)
     reporter.say("; ".join([summary, *remarks]))
     return DONE
+
+
+def _check_experiments(snapshot: StoreSnapshot, now: int) -> None:
+    """Raise InputError where an experiment has mails answered by another model: a file has one."""
+    experiments, _ = read_experiments(snapshot)
+    for experiment in experiments:
+        others = [variant.name for variant in experiment.variants if variant.model_version]
+        if others and experiment.runs_at(now) and experiment.is_at(EMAIL_PLACEMENT):
+            raise InputError(
+                f"the experiment {experiment.id!r} answers the variant {others[0]!r} with another "
+                "model, which no file does; fetch its mails from the service, or stop it"
+            )
 
 
 def _active_artifact(root: Path) -> Path:

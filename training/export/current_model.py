@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import orjson
@@ -13,13 +14,16 @@ from numpy.typing import NDArray
 from models.data.customers import PERSONALIZE_EMAIL
 from models.data.events import PURCHASE, Events, order_code
 from models.data.shop_time import SalesDay, ShopTime
+from models.experiments.experiment import AssignedBy, AssignedVariant, Experiment, find_assigned
+from models.experiments.holdout import Holdout
 from models.mail.recipient import StoreFacts
 from models.model import Model
 from models.recommender import NOBODY, Recommender
 from models.rules.preferences import Preferences
-from models.rules.shop_rules import ShopRule
+from models.rules.shop_rules import AnyShopRule, ShopRule
+from models.slate import SlateRequest
 from models.updates.catalogue import read_product_update, update_catalogue
-from models.updates.customer import NO_UPDATE, REFUSED, CustomerUpdate, allows, update_history
+from models.updates.customer import NO_UPDATE, REFUSED, CustomerUpdate, update_history
 from training.export.store_snapshot import ReportedProducts, StoreSnapshot, UnlearnedSales
 from training.reading.rules_file import SHOP_RULE
 
@@ -38,6 +42,8 @@ class CurrentModel:
     rules: tuple[ShopRule, ...]
     facts: StoreFacts  # what came back into stock
     items: NDArray[np.int32]  # item of each of snapshot.products, -1 where the catalogue has none
+    experiments: tuple[Experiment, ...] = ()
+    holdout: Holdout | None = None
 
     @classmethod
     def of(cls, learned: Recommender, snapshot: StoreSnapshot, unasked: int) -> Self:
@@ -46,6 +52,7 @@ class CurrentModel:
         items = model.catalogue.ids.find_all(list(snapshot.products))
         days = [SalesDay(*row) for row in snapshot.sales_days.tolist()]
         shop_time = ShopTime.of_sales(learned.model.sales).after(days).moment
+        experiments, holdout = read_experiments(snapshot)
         return cls(
             recommender=learned.with_model(_with_sales(model, snapshot.sold, items, shop_time)),
             snapshot=snapshot,
@@ -57,7 +64,18 @@ class CurrentModel:
                 newest_event=int(snapshot.newest[0]),
             ),
             items=items,
+            experiments=experiments,
+            holdout=holdout,
         )
+
+    def find_assigned(
+        self, customer_id: str, placement: str, moment: int
+    ) -> AssignedVariant | None:
+        """Return the part of an experiment that a customer is in, as the service would."""
+        if self.holdout is not None and self.holdout.holds(customer_id):
+            return None
+        subjects = {AssignedBy.CUSTOMER: customer_id, AssignedBy.SESSION: None}
+        return find_assigned(self.experiments, subjects, placement, moment)
 
     def update_of(self, customer_id: str) -> CustomerUpdate:
         """Return what the customer has done and answered since the model learned."""
@@ -86,13 +104,14 @@ class CurrentModel:
     def shown_items(self, customer_id: str, update: CustomerUpdate) -> tuple[int, ...]:
         """Return the items that mails have shown the customer.
 
-        They are none for customers who were erased or refuse personal mails, who get what everyone
-        gets.
+        They are none for customers who were erased, refuse personal mails or are held out, who get
+        what everyone gets.
         """
-        row, customers = self.snapshot.mailed.find(customer_id), self.recommender.model.customers
+        row = self.snapshot.mailed.find(customer_id)
         if row < 0 or update.forgotten:
             return ()
-        if not allows(customers, self._user(customer_id, update), PERSONALIZE_EMAIL, update):
+        request = SlateRequest(purpose=PERSONALIZE_EMAIL, holdout=self.holdout)
+        if self.recommender.refusal(customer_id, request, update):
             return ()
         return tuple(np.unique(self._items_of(self.snapshot.shown, row)).tolist())
 
@@ -129,6 +148,23 @@ class CurrentModel:
         first, end = np.searchsorted(pairs[:, 0], (row, row + 1))
         items = self.items[pairs[first:end, 1]]
         return items[items >= 0]
+
+
+def read_experiments(
+    snapshot: StoreSnapshot,
+) -> tuple[tuple[Experiment, ...], Holdout | None]:
+    """Return the experiments of a store, and its holdout."""
+    secret, holdout, experiments = snapshot.assigning_key.tobytes(), None, []
+    for document in map(orjson.loads, snapshot.experiments):
+        if "id" in document:
+            experiments.append(Experiment.read(document, secret, _parse_rule))
+        else:
+            holdout = Holdout.read(document, secret)
+    return tuple(experiments), holdout
+
+
+def _parse_rule(document: Mapping[str, Any]) -> AnyShopRule:
+    return SHOP_RULE.validate_json(orjson.dumps(document))
 
 
 def _with_reported_products(learned: Recommender, reported: ReportedProducts) -> Model:

@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 from models.artifact.atomic import atomic_write
 from models.data.customers import PERSONALIZE_EMAIL
 from models.data.history import LATEST
+from models.experiments.assignment import BUCKETS
+from models.experiments.experiment import Variant
 from models.mail.mailings import MAILINGS, CustomerMail, MailKind
 from models.recommender import CustomerRequest, Recommender
 from models.rules.filters import Filters
@@ -29,6 +31,7 @@ from training.progress import Advance
 PART_RECIPIENTS: Final = 500
 # A file is made for mails: the rules of their placement hold, and the consent for them.
 EMAIL_PLACEMENT: Final = "email"
+EVERYONE: Final = Variant("", share=BUCKETS)  # who is in no experiment
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,11 @@ def _recipient_slates(
 ) -> list[RecipientSlate]:
     """Return the slates of those recipients for whom the mail is due."""
     rules = rules_in_force(current.rules, export.began)
-    mails = [_mail(export.options, rules, current, recipient) for recipient in recipients]
+    mails = [
+        mail
+        for recipient in recipients
+        if (mail := _mail(export, rules, current, recipient)) is not None
+    ]
     if export.options.mailing is None:
         requests = [CustomerRequest(mail.customer_id, mail.ordinary, mail.update) for mail in mails]
         slates = current.recommender.recommend_each(requests)
@@ -129,24 +136,32 @@ def _recipient_slates(
 
 
 def _mail(
-    options: ExportOptions,
+    export: SlateExport,
     rules: tuple[ShopRule, ...],
     current: CurrentModel,
     recipient: ExportRecipient,
-) -> CustomerMail:
-    """`rules`: those in force by the clock."""
-    customer_id = recipient.customer_id
+) -> CustomerMail | None:
+    """Return a mail, None where an experiment has none shown. `rules`: in force by the clock."""
+    options, customer_id = export.options, recipient.customer_id
     update = current.update_of(customer_id)
+    # As in the service: rules begin and end by the clock, unless the recipient names a moment.
+    rules = rules if recipient.as_of is None else current.rules
+    moment = export.began if recipient.as_of is None else recipient.as_of
+    assigned = current.find_assigned(customer_id, EMAIL_PLACEMENT, moment)
+    variant = assigned.variant if assigned else EVERYONE
+    if not variant.shown:
+        return None
     request = SlateRequest(
         n=options.n,
         as_of=current.as_of if recipient.as_of is None else recipient.as_of,
         events_until=LATEST if recipient.as_of is None else recipient.as_of,
-        repeat=options.repeat,
+        repeat=variant.repeat or options.repeat,
         filters=Filters(expression=options.expression),
         placement=EMAIL_PLACEMENT,
-        # As in the service: rules begin and end by the clock, unless the recipient names a moment.
-        rules=rules if recipient.as_of is None else current.rules,
+        rules=variant.apply_rules(rules),
         purpose=PERSONALIZE_EMAIL,
+        holdout=current.holdout,
+        variety=variant.variety,
     )
     return CustomerMail(
         current.recommender,

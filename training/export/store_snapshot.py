@@ -48,10 +48,12 @@ from training.reading.arrow import to_codes, to_numbers, to_strings
 from training.reading.customers import CONSENT_TIMES
 from training.reading.service_store import (
     CONSENT_TYPES,
+    NO_EXPERIMENTS,
     NOTHING_LOST,
     PREFERENCE_TYPES,
     PRODUCT_TYPES,
     UNUSED_TYPES,
+    ExperimentDocuments,
     LostConsents,
     StoreReader,
     Tombstones,
@@ -112,6 +114,8 @@ class StoreSnapshot:
     shown: NDArray[np.int32]  # (s, 2) index in `mailed`, and product that was shown; sorted
     reported: ReportedProducts
     rules: Strings  # JSON objects, in the order of their ids
+    experiments: Strings  # JSON objects; the holdout is the one without an id
+    assigning_key: NDArray[np.uint8]  # the secret that assigns by chance; (0,) without a store
     sold: UnlearnedSales
     erased: NDArray[np.uint8]  # (e, 32) keyed hashes of customers
     key: NDArray[np.uint8]  # of the hashes
@@ -182,6 +186,7 @@ class _StoreRows:
     products: pa.Table  # REPORTED_PRODUCT_TYPES
     rules: pa.Table  # RULE_TYPES
     shown: pa.Table  # SHOWN_TYPES
+    experiments: ExperimentDocuments
     tombstones: Tombstones
     newest_event: int  # seconds since 1970; 0 for none
     learned: int  # as in StoreSnapshot
@@ -211,6 +216,7 @@ class _StoreRows:
             ),
             rules=_concatenate(store.fetch(rules, RULE_TYPES), RULE_TYPES),
             shown=pa.concat_tables([shown.in_files(), shown.in_store(store)]),
+            experiments=store.experiments(),
             tombstones=store.tombstones(),
             newest_event=store.newest_event(),
             learned=learned,
@@ -229,6 +235,7 @@ class _StoreRows:
             products=_concatenate([], REPORTED_PRODUCT_TYPES),
             rules=_concatenate([], RULE_TYPES),
             shown=shown.in_files(),
+            experiments=NO_EXPERIMENTS,
             tombstones=Tombstones(b"", frozenset()),
             newest_event=0,
             learned=0,
@@ -356,6 +363,8 @@ def _snapshot(rows: _StoreRows, learned: Manifest) -> StoreSnapshot:
             to_numbers(products["restocked"], np.int64, NEVER),
         ),
         rules=to_strings(rules["document"].drop_null(), Strings),
+        experiments=Strings.of(list(rows.experiments.documents)),
+        assigning_key=np.frombuffer(rows.experiments.secret, np.uint8),
         sold=_unlearned_sales(rows, customer, product, learned),
         erased=np.frombuffer(b"".join(hashes), np.uint8).reshape(len(hashes), HASH_BYTES),
         key=np.frombuffer(rows.tombstones.key, np.uint8),

@@ -43,7 +43,7 @@ from training.reading.duckdb import Workspace
 from training.reading.file_tables import FileTable
 from training.reading.files import InputFile
 
-SCHEMA: Final = "0017"  # of the store; the newest of the service's migrations
+SCHEMA: Final = "0018"  # of the store; the newest of the service's migrations
 BATCH_ROWS: Final = 50_000  # fetched at a time
 CONNECT_TIMEOUT_SECONDS: Final = 10
 ADDRESS_EXAMPLES: Final = "sqlite:///store.db or postgresql://user@host/database"
@@ -127,6 +127,7 @@ preferences: Final = table("preferences", *map(column, PREFERENCE_TYPES))
 position: Final = table("position", column("number"), column("newest"))
 products: Final = table("products", column("product_id"), column("document"), column("restocked"))
 rules: Final = table("rules", column("rule_id"), column("document"))
+experiments: Final = table("experiments", column("experiment_id"), column("document"))
 secrets: Final = table("secrets", column("name"), column("value"))
 sessions: Final = table("sessions", column("session_id"), column("customer_id"), column("number"))
 slates: Final = table(
@@ -154,6 +155,7 @@ TABLES_READ: Final = (
     erased,
     events,
     exposures,
+    experiments,
     lost_consents,
     marks,
     position,
@@ -196,6 +198,15 @@ class LostConsents:
         return lost > 0 and self.given.get((customer_id, purpose), 0) <= lost
 
 
+@dataclass(frozen=True)
+class ExperimentDocuments:
+    """Hold what a store says of experiments, in JSON; the holdout is the one without an id."""
+
+    secret: bytes
+    documents: tuple[str, ...]
+
+
+NO_EXPERIMENTS: Final = ExperimentDocuments(b"", ())
 NOTHING_LOST: Final = LostConsents({}, {})
 
 
@@ -265,10 +276,18 @@ class StoreReader:
 
     def tombstones(self) -> Tombstones:
         """Return the hashes of the erased customers with their key."""
-        secret = select(secrets.c.value).where(secrets.c.name == "tombstones")
-        key = bytes(self.connection.scalars(secret).one())
         hashes = self.connection.scalars(select(erased.c.customer))
-        return Tombstones(key, frozenset(map(bytes, hashes)))
+        return Tombstones(self._secret("tombstones"), frozenset(map(bytes, hashes)))
+
+    def experiments(self) -> ExperimentDocuments:
+        """Return the experiments and the holdout, with the secret that assigns by chance."""
+        query = select(experiments.c.document).where(experiments.c.document.isnot(None))
+        texts = self.connection.scalars(query.order_by(experiments.c.experiment_id))
+        return ExperimentDocuments(self._secret("experiments"), tuple(texts))
+
+    def _secret(self, name: str) -> bytes:
+        secret = select(secrets.c.value).where(secrets.c.name == name)
+        return bytes(self.connection.scalars(secret).one())
 
     def fetch(self, statement: Executable, types: Mapping[str, str]) -> Iterator[pa.Table]:
         """Yield the rows as Arrow tables of at most BATCH_ROWS.
