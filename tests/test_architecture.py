@@ -47,6 +47,7 @@ ROOMS = {
         "updates",
         "slate",
         "model",
+        "experiments",
         "rules",
         "sources",
         "vendors",
