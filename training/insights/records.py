@@ -188,7 +188,7 @@ def _decode(recommendation_ids: list[str]) -> Iterator[tuple[str, Any, Any]]:
         padding = "=" * (-len(recommendation_id) % 4)
         try:
             signed = base64.urlsafe_b64decode(recommendation_id + padding)
-            _, placement, campaign = orjson.loads(signed[BYTES_BEFORE_FACTS:])
+            _, placement, campaign, *_ = orjson.loads(signed[BYTES_BEFORE_FACTS:])
         except ValueError:
             continue  # from before the service looked at ids
         yield recommendation_id, placement, campaign

@@ -12,7 +12,12 @@ TOKEN = RecommendationId(
 )
 
 
-@pytest.mark.parametrize("token", [TOKEN, RecommendationId("v", None, None, digest_slate([]))])
+IN_EXPERIMENT = replace(TOKEN, variant=("repeats at home", "nothing twice"))
+
+
+@pytest.mark.parametrize(
+    "token", [TOKEN, IN_EXPERIMENT, RecommendationId("v", None, None, digest_slate([]))]
+)
 def test_what_was_signed_is_read_again(token: RecommendationId) -> None:
     assert read(SECRET, sign(SECRET, token)) == token
 

@@ -95,8 +95,13 @@ def rows_of(figures: dict[str, Any], dimension: str) -> Rows:
     return {row["value"]: row for row in rows if row["orders"]}
 
 
-def signed(placement: str | None = None, campaign: str | None = None) -> str:
-    slate = RecommendationId("v", placement, campaign, recommendation_ids.digest_slate([]))
+def signed(
+    placement: str | None = None,
+    campaign: str | None = None,
+    variant: tuple[str, str] | None = None,
+) -> str:
+    content = recommendation_ids.digest_slate([])
+    slate = RecommendationId("v", placement, campaign, content, variant)
     return recommendation_ids.sign(SECRET, slate)
 
 
@@ -112,7 +117,8 @@ def test_a_purchase_within_a_week_of_a_click_followed_from_it(shop: Shop) -> Non
     shop.sells("ann", 3, "1", "bread", quantity=2.0)
     shop.clicks("bob", 12, "bread", recommendation_id=signed("home"))
     shop.sells("bob", 3, "2", "bread")
-    shop.clicks("cat", 4, "milk", recommendation_id=signed("home"))
+    in_experiment = signed("home", variant=("repeats", "b"))
+    shop.clicks("cat", 4, "milk", recommendation_id=in_experiment)
     shop.sells("cat", 3, "3", "bread")
     figures = shop.figures()
     home = rows_of(figures, "placement")["home"]
