@@ -12,6 +12,7 @@ from models.assembly.cards import is_locale
 from service.patterns import LOCALE, NO_NUL, SHOP_NAME, SHOP_URL, SHOPIFY_SHOP
 from service.schemas.base import AnswerModel, ParameterModel, examples
 from service.schemas.pages import Next
+from service.schemas.parameters import WHOLE_NUMBER
 from service.settings import Settings
 
 # What a shop may say for itself. The rest is about the process and its machine, or kept secret.
@@ -67,6 +68,8 @@ def _describe(name: str) -> Any:
         kind = Annotated[kind, AfterValidator(_check_locale)]
     if setting.annotation is int and not any(hasattr(limit, "le") for limit in setting.metadata):
         kind = Annotated[kind, Field(le=MAX_NUMBER)]
+    if setting.annotation in (int, int | None):
+        kind = Annotated[kind, WHOLE_NUMBER]
     field: Any = Field(description=setting.description, examples=[OWN_EXAMPLES[name]])
     return Annotated[kind | None, field], None
 
