@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 import os
 import sys
@@ -71,7 +72,8 @@ class ActiveModel:
         try:
             while True:
                 await asyncio.sleep(poll_seconds)
-                await loop.run_in_executor(loader, self.refresh)
+                # With what the task knows, such as whose model it is
+                await loop.run_in_executor(loader, contextvars.copy_context().run, self.refresh)
         finally:
             loader.shutdown(wait=False)
 

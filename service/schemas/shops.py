@@ -88,6 +88,9 @@ OwnSettings = create_model(
 
 def check_own_settings(given: Mapping[str, str]) -> dict[str, Any]:
     """Return settings of a shop that were given as texts. Raises ValueError with a sentence."""
+    unknown = ", ".join(given.keys() - OWN_EXAMPLES.keys())
+    if unknown:
+        raise ValueError(f"{unknown}: no setting of a shop; those are {', '.join(OWN_EXAMPLES)}")
     try:
         own = OwnSettings.model_validate(given, strict=False)
     except ValidationError as error:
