@@ -27,6 +27,7 @@ from training.reading.purchases import Purchases
 Floats = NDArray[np.float64]
 
 CUSTOMERS: Final = 2_000  # by lot, whose slates tell
+AT_ONCE: Final = 50  # customers
 SLOTS: Final = 10  # of a slate
 SEEN_BY: Final = 3  # customers, for a product to be shown
 ROUNDS: Final = 24  # of lifting all products at once, which push one another out
@@ -37,7 +38,10 @@ MARGIN: Final = 1e-4  # log odds above what a product lacks
 
 @dataclass(frozen=True, eq=False)
 class Proposals:
-    """Hold r candidates, new to c customers, by customer; and how each of them ranks."""
+    """Hold r candidates, new to c customers, by customer; and how each of them ranks.
+
+    Those that are too far from being shown are left out.
+    """
 
     item: NDArray[np.int64]  # (r,)
     log_odds: Floats  # (r,)
@@ -48,15 +52,17 @@ class Proposals:
         """Return what is proposed to some customers at the end of the history."""
         buyers = np.flatnonzero(np.diff(recommender.model.histories.indptr))
         random = np.random.default_rng(seed)
-        some = random.choice(buyers, min(CUSTOMERS, len(buyers)), replace=False)
+        some = np.sort(random.choice(buyers, min(CUSTOMERS, len(buyers)), replace=False))
+        request = SlateRequest(n=SLOTS, repeat=Repeat.EXCLUDE)
         items, log_odds = [np.empty(0, np.int64)], [np.empty(0)]
-        for user in np.sort(some).tolist():
-            request = recommender.at_home(user, SlateRequest(n=SLOTS, repeat=Repeat.EXCLUDE))
-            context = recommender.build_context(user, request)
-            ranked = recommender.rank(context, recommender.find_removed(context, request))
-            discount = recommender.ranker.discount(ranked.items, ranked.rows, ranked.bought)
-            items.append(ranked.items)
-            log_odds.append((ranked.scores - discount).astype(np.float64))
+        for first in range(0, len(some), AT_ONCE):
+            users = some[first : first + AT_ONCE].tolist()
+            for ranked in recommender.rank_for_each(users, request):
+                discount = recommender.ranker.discount(ranked.items, ranked.rows, ranked.bought)
+                own = (ranked.scores - discount).astype(np.float64)
+                near = own >= _last_shown(own) - MAX_REACH  # no other can be lifted so far
+                items.append(ranked.items[near])
+                log_odds.append(own[near])
         indptr = np.cumsum([len(part) for part in items])
         return cls(np.concatenate(items), np.concatenate(log_odds), indptr)
 
@@ -81,6 +87,13 @@ class Proposals:
             bar[self.owner[there]] = lifted[there]
         lacking: Floats = np.where(rank < SLOTS, *bars[:, self.owner]) - self.log_odds
         return lacking
+
+
+def _last_shown(log_odds: Floats) -> float:
+    """Return what the last product of a slate has; -inf where the slate has room."""
+    if len(log_odds) < SLOTS:
+        return -np.inf
+    return float(np.partition(log_odds, -SLOTS)[-SLOTS])
 
 
 def learn_reach(proposals: Proposals, products: int, most: int) -> NDArray[np.float32]:
