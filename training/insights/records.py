@@ -13,7 +13,7 @@ from typing import Any, Final
 import ibis
 import orjson
 import pyarrow as pa
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import Select, and_, func, or_, select
 
 from models.data.events import EXPOSURE, KINDS, PURCHASE, RETURN, Standing
 from training.insights.measured import MeasureConsents
@@ -45,12 +45,18 @@ EVENT_TYPES: Final = {
     "placement": "string",
     "recommendation_id": "string",
 }
-EXPOSURE_TYPES: Final = {
-    "slate": "binary",
-    "customer_id": "string",
-    "session_id": "string",
-    "time": "int64",
-    "count": "int64",
+# Of deliveries to customers, in visits, and to nobody, whose number is `count`: every column costs
+# a microsecond a row.
+CUSTOMER_DELIVERY_TYPES: Final = {"slate": "binary", "customer_id": "string", "time": "int64"}
+VISIT_DELIVERY_TYPES: Final = {"slate": "binary", "session_id": "string", "time": "int64"}
+NOBODY_TYPES: Final = {"slate": "binary", "count": "int64"}
+# What stands for the columns of deliveries that are not read.
+NOT_READ: Final = {
+    "slate": ibis.null("binary"),
+    "customer_id": ibis.null("string"),
+    "session_id": ibis.null("string"),
+    "time": ibis.null("int64"),
+    "count": ibis.literal(1, "int64"),
 }
 SLATE_TYPES: Final = {
     "slate": "binary",
@@ -85,7 +91,7 @@ class Records:
     returns: Any  # the same
     clicks: Any  # EVENT_TYPES, id_placement, id_campaign
     seen: Any  # lines of exposures that the shop reported: as clicks
-    deliveries: Any  # EXPOSURE_TYPES
+    deliveries: Any  # slate, time, count; of nobody one row a slate, without a time
     mails: Any  # MAIL_TYPES
     shown: Any  # SLATE_TYPES: one row a slate
 
@@ -104,14 +110,13 @@ def read_records(
     ]
     by_shop = or_(events.c.kind.not_in((PURCHASE, RETURN)), events.c.standing == Standing.SHOP)
     reported = _columns(events, EVENT_TYPES).where(or_(*since), by_shop)
-    delivered = _columns(exposures, EXPOSURE_TYPES).where(exposures.c.time >= earliest)
     mailed = _columns(slates, MAIL_TYPES).where(slates.c.time >= earliest)
     owners = copy_rows(
         workspace, store, "owners", _columns(sessions, SESSION_TYPES), SESSION_TYPES
     ).select(session_id="session_id", owner="customer_id")
     copied = {
         "reported": copy_rows(workspace, store, "reported", reported, EVENT_TYPES),
-        "delivered": copy_rows(workspace, store, "delivered", delivered, EXPOSURE_TYPES),
+        "delivered": _read_deliveries(workspace, store, earliest),
         "mailed": copy_rows(workspace, store, "mailed", mailed, MAIL_TYPES).mutate(
             session_id=ibis.null("string")
         ),
@@ -135,6 +140,32 @@ def read_records(
             workspace, store, "shown", _columns(shown_slates, SLATE_TYPES), SLATE_TYPES
         ),
     )
+
+
+def _read_deliveries(workspace: Workspace, store: StoreReader, earliest: int) -> Any:
+    is_recent = exposures.c.time >= earliest
+    of_customers = _columns(exposures, CUSTOMER_DELIVERY_TYPES).where(
+        is_recent, exposures.c.customer_id.is_not(None)
+    )
+    in_visits = _columns(exposures, VISIT_DELIVERY_TYPES).where(
+        is_recent, exposures.c.session_id.is_not(None)
+    )
+    of_nobody = (
+        select(exposures.c.slate, func.sum(exposures.c["count"]))
+        .where(is_recent, exposures.c.customer_id.is_(None), exposures.c.session_id.is_(None))
+        .group_by(exposures.c.slate)
+    )
+    reads = {
+        "to_customers": (of_customers, CUSTOMER_DELIVERY_TYPES),
+        "in_visits": (in_visits, VISIT_DELIVERY_TYPES),
+        "to_nobody": (of_nobody, NOBODY_TYPES),
+    }
+    parts = []
+    for name, (statement, types) in reads.items():
+        copied = copy_rows(workspace, store, name, statement, types)
+        missing = {column: value for column, value in NOT_READ.items() if column not in types}
+        parts.append(copied.mutate(**missing).select(*NOT_READ))
+    return ibis.union(*parts)
 
 
 def _columns(table: Any, types: dict[str, str]) -> Select[Any]:
