@@ -18,8 +18,7 @@ async def show(visit: Visit) -> Page:
     customer_id = visit.asked("id")
     if not customer_id:
         events = await visit.get("/v1/events", limit=RECENT)
-        values = {"recent": find_recent(events), "titles": await visit.find_titles(events)}
-        return Page("customers.html", values)
+        return Page("customers.html", {"recent": find_recent(events)})
     if visit.asked("forget"):
         return Page("forget.html", {"customer_id": customer_id})
     placement = visit.asked("placement") or PLACEMENTS[0]
@@ -45,7 +44,6 @@ async def show(visit: Visit) -> Page:
             "explained": explained,
             "products": _by_id(explained.json),
             "history": history,
-            "titles": await visit.find_titles(history),
             "preferences": preferences,
         },
     )

@@ -17,7 +17,6 @@ async def show(visit: Visit) -> Page:
         "events.html",
         {
             "events": events,
-            "titles": await visit.find_titles(events),
             "kinds": KINDS,
             "chosen": chosen,
         },

@@ -44,7 +44,6 @@ async def show(visit: Visit) -> Page:
             "latency": read_latency(samples),
             "errors": total(samples, "regulars_errors_total"),
             "newest": newest,
-            "titles": await visit.find_titles(newest) if newest else {},
         },
     )
 

@@ -15,7 +15,7 @@ from babel.core import negotiate_locale
 from babel.dates import format_date, format_datetime
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal, format_percent
+from babel.numbers import format_currency, format_decimal, format_percent
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 LANGUAGES: Final = {"en": "English", "de": "Deutsch"}
@@ -57,6 +57,7 @@ def _environment(language: str) -> Environment:
         "number": lambda value: "–" if value is None else format_decimal(value, locale=language),
         "decimal": lambda value: format_decimal(value, "#,##0.00#", locale=language),
         "percent": lambda value: format_percent(value, "#,##0.0 %", locale=language),
+        "money": lambda value, currency: _write_money(value, currency, language),
         "moment": lambda value: _write_moment(value, language),
         "day": lambda value: _write_day(value, language),
     }
@@ -80,6 +81,14 @@ def link(screen: str, **options: Any) -> str:
     """Return the address of a screen, relative to the screens."""
     given = {name: value for name, value in options.items() if value not in (None, "")}
     return f"{screen}?{urlencode(given)}" if given else screen
+
+
+def _write_money(value: float | None, currency: str | None, language: str) -> str:
+    if value is None:
+        return "–"
+    if currency is None:
+        return str(format_decimal(value, locale=language))
+    return format_currency(value, currency, locale=language)
 
 
 def _write_moment(value: str | None, language: str) -> str:

@@ -11,6 +11,7 @@ from service.console import (
     campaigns,
     customers,
     events,
+    insights,
     keys,
     models,
     overview,
@@ -85,12 +86,18 @@ SCREENS: Final = (
     Screen(
         "campaigns",
         _("Campaigns"),
-        _("Which mailings are open, and what do they show whom?"),
+        _("Which mailings are open, and until when does each stay the same?"),
         campaigns.show,
         campaigns.act,
         admin=False,
     ),
-    # Experiments and insights stand here once the API has them.
+    # Experiments stand here once the API has them.
+    Screen(
+        "insights",
+        _("Insights"),
+        _("What followed from what we recommended?"),
+        insights.show,
+    ),
     Screen("events", _("Events"), _("What is the shop telling us right now?"), events.show),
     Screen(
         "keys", _("Keys"), _("Who may call the service, and with which scope?"), keys.show, keys.act

@@ -5,20 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from fastapi import Request
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from models.artifact.shops import FOLDER, MAIN
-from service.console.api import ApiAnswer, call_api
+from service.console.api import ApiAnswer, address, call_api
 from service.console.session import Session
 from service.http.authorization import Scope
 from service.routes.request_context import get_shop
-
-NAMED: Final = 4  # products of an event that screens show
-MOST_TITLES: Final = 1000  # that are asked for at once
 
 
 @dataclass(frozen=True)
@@ -51,23 +48,14 @@ class Visit:
         """Return the answers to several calls, made at once."""
         return await asyncio.gather(*(self.get(path, **query) for path, query in calls))
 
-    async def find_titles(self, events: ApiAnswer) -> dict[str, str]:
-        """Return the titles of products in events, by id, as far as there are any."""
-        ids: dict[str, None] = {}
-        for event in events.json.get("events", []):
-            ids |= dict.fromkeys(line["product_id"] for line in event["lines"][:NAMED])
-        if not ids:
-            return {}
-        asked = list(ids)[:MOST_TITLES]
-        body = {
-            "product_ids": asked,
-            "rules": "ignore",
-            "out_of_stock": "keep",
-            "reasons": 0,
-            "fields": "card",
+    async def find_titles(self, ids: Sequence[str]) -> dict[str, str | None]:
+        """Return the titles of products, by id, as far as there are any."""
+        answers = await self.get_each(*((address("products", one), {}) for one in ids))
+        return {
+            one: answer.json["card"]["title"]
+            for one, answer in zip(ids, answers, strict=True)
+            if answer.ok
         }
-        answer = await self.send("POST", "/v1/rankings", body)
-        return {one["id"]: one["title"] for one in answer.json.get("recommendations", [])}
 
     async def send(self, method: str, path: str, body: Any = None) -> ApiAnswer:
         return await call_api(self.app, self.session.caller, method, path, None, body)

@@ -13,6 +13,7 @@ import orjson
 from fastapi import Body, Query, Request, Response
 
 from models.data.timestamps import format_timestamp
+from service.answering.responder import Responder
 from service.errors import PROBLEMS, TOO_LARGE, QuotaExceeded, describe_rejected
 from service.http.authorization import get_caller
 from service.routes.looks import note_look
@@ -101,7 +102,18 @@ async def get_events(request: Request, options: Annotated[EventOptions, Query()]
     below = place[0] if place else None
     read = partial(list_newest, choice=options.choice(), limit=options.limit + 1, below=below)
     page = BY_NUMBER.cut(await read_store(request, read), options)
-    return uncached_json({"events": list(map(describe_event, page.entries)), "next": page.next})
+    find_title = partial(_find_title, get_responder(request))
+    events = [describe_event(found, find_title) for found in page.entries]
+    return uncached_json({"events": events, "next": page.next})
+
+
+def _find_title(responder: Responder, product_id: str) -> str | None:
+    model = responder.active.current
+    if model is None:
+        return None
+    catalogue = responder.catalogues.as_known(model).model.recommender.catalogue
+    item = catalogue.ids.find(product_id)
+    return catalogue.title[item] or None if item >= 0 else None
 
 
 async def product_ratings(

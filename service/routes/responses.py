@@ -9,6 +9,7 @@ import orjson
 from fastapi import Request, Response
 
 from service.answering.responder import Responder, ServedAnswer
+from service.http.authorization import SIGNED_IN
 from service.routes.request_context import is_head
 
 JSON: Final = "application/json"
@@ -30,7 +31,8 @@ def slate_response(
     else:
         cache_control = f"private, max-age={responder.settings.max_age_seconds}"
         response = cacheable_response(request, served.body, cache_control, media_type)
-    if response.status_code != NOT_MODIFIED and not is_head(request):
+    is_looked_at = getattr(request.state, SIGNED_IN, None) is not None  # nobody is shown it
+    if response.status_code != NOT_MODIFIED and not is_head(request) and not is_looked_at:
         responder.note_delivery(served)
     return response
 

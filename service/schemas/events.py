@@ -112,6 +112,12 @@ REJECTED_EXAMPLE: Final[dict[str, Any]] = {
     "event_id": "v-77",
     "errors": [{"field": "time", "problem": "lies before 1970"}],
 }
+REPORTED_LINE: Final[dict[str, Any]] = {
+    "product_id": "1082185",
+    "title": "Bananas",
+    "quantity": 2,
+    "unit_price": 1.29,
+}
 REPORTED_EXAMPLE: Final[dict[str, Any]] = {
     "number": 4711,
     "event_id": "order-1001",
@@ -121,7 +127,7 @@ REPORTED_EXAMPLE: Final[dict[str, Any]] = {
     "customer_id": "2034",
     "session_id": None,
     "order_id": "1001",
-    "lines": [LINE_EXAMPLE],
+    "lines": [REPORTED_LINE],
     "currency": "USD",
     "market": None,
     "placement": None,
@@ -390,8 +396,9 @@ class EventOptions(PageOptions):
 class ReportedLine(AnswerModel):
     """A product of an event."""
 
-    model_config = ConfigDict(json_schema_extra=examples(LINE_EXAMPLE))
+    model_config = ConfigDict(json_schema_extra=examples(REPORTED_LINE))
     product_id: str = Field(description="Product that it happened to.")
+    title: str | None = Field(description="Its title, where the served model knows it.")
     quantity: float | None = Field(description="Number of pieces, of an order.")
     unit_price: float | None = Field(description="Price of one piece, of an order.")
 
@@ -432,7 +439,7 @@ class NewestEvents(AnswerModel):
     next: Next
 
 
-def describe_event(found: NumberedEvent) -> dict[str, Any]:
+def describe_event(found: NumberedEvent, find_title: Callable[[str], str | None]) -> dict[str, Any]:
     """Return an event of the store as a ReportedEvent tells it."""
     event = found.event
     told = {
@@ -441,7 +448,7 @@ def describe_event(found: NumberedEvent) -> dict[str, Any]:
         "kind": KINDS[event.kind],
         "time": format_timestamp(event.time),
         "reported_by": event.standing.name.lower(),
-        "lines": [vars(line) for line in event.lines],
+        "lines": [{**vars(line), "title": find_title(line.product_id)} for line in event.lines],
     }
     return {name: told.get(name, getattr(event, name, None)) for name in ReportedEvent.model_fields}
 

@@ -49,6 +49,8 @@ SCREENS = {
     "rules": "",
     "models": "",
     "campaigns": "",
+    "insights": "",
+    "product insights": "insights?by=product",
     "events": "",
     "keys": "",
     "audit": "",

@@ -22,7 +22,7 @@ from service.http.authentication import FIRST_CALLER
 from service.signing.signature import sign
 from service.store import keys
 from tests.support.keyed_service import KeyedService, open_keyed_service
-from tests.support.service_shop import Browse, Shop
+from tests.support.service_shop import Browse, Shop, wait_until
 from tests.support.store_server import away, new_store
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e\"'&{{ 7 * 7 }}"
@@ -223,6 +223,18 @@ def test_nothing_of_the_console_is_loaded_before_somebody_asks_for_it(tmp_path: 
         [sys.executable, "-c", probe], capture_output=True, text=True, check=True, cwd=tmp_path
     )
     assert run.stdout.strip() == "['service.console.entrance']"
+
+
+def test_what_the_console_looks_at_was_shown_to_nobody(browse: Browse, own_shop: Shop) -> None:
+    client = browse(own_shop.root, console=True, exposures=1)
+    for screen in ("overview", "products?id=bread", "products", "customers?id=c00", "events"):
+        assert get(client, screen).status_code == 200
+    client.get("/v1/popular")
+    recorder = client.app.state.responder.exposures  # type: ignore[attr-defined]
+    wait_until(lambda: recorder.is_idle)
+    metrics = client.get("/metrics").text
+    counted = [line for line in metrics.splitlines() if line.startswith("regulars_exposures_total")]
+    assert [line.rpartition(" ")[2] for line in counted if 'result="recorded"' in line] == ["1.0"]
 
 
 def test_there_is_no_console_unless_it_is_asked_for(browse: Browse) -> None:

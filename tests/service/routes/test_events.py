@@ -197,8 +197,8 @@ def test_the_newest_events_are_listed_in_pages_whole_and_by_choice(open_shop: Te
     assert listed(kind="purchase", product_id="none") == []
     (told,) = open_shop.get("/v1/events?kind=purchase").json()["events"]
     assert told["lines"] == [
-        {"product_id": "bread", "quantity": 2.0, "unit_price": 1.5},
-        {"product_id": "jam", "quantity": 1.0, "unit_price": None},
+        {"product_id": "bread", "title": "Bread", "quantity": 2.0, "unit_price": 1.5},
+        {"product_id": "jam", "title": None, "quantity": 1.0, "unit_price": None},
     ]
     assert (told["reported_by"], told["time"]) == ("shop", WHEN)
     assert open_shop.get("/v1/events?after=nonsense").status_code == 422
