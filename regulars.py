@@ -23,6 +23,7 @@ TRAINING: Final = (
     "evaluate",
     "tune",
     "export",
+    "experiments",
     "insights",
     "versions",
     "activate",

@@ -16,6 +16,7 @@ from models.errors import ArtifactError, reading_failed
 INSIGHTS: Final = "insights"
 SCHEMA: Final = 1
 ATTRIBUTION: Final = "attribution"
+EXPERIMENTS: Final = "experiments"
 
 
 def write_insight(registry: Path, name: str, facts: Mapping[str, Any]) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -11,7 +12,10 @@ from typing import Annotated, Any, Final
 from fastapi import Body, Path, Query, Request, Response
 from pydantic import ValidationError
 
+from models.artifact.insights import EXPERIMENTS as INSIGHT
+from models.artifact.insights import read_insight
 from models.artifact.registry import LONGEST_PIN_SECONDS, Registry
+from models.errors import ArtifactError
 from models.experiments.assignment import derive_key
 from models.experiments.experiment import Experiment
 from models.experiments.holdout import HOLDOUT
@@ -25,6 +29,7 @@ from service.routes.route_classes import BareRoute, QueryRoute
 from service.schemas.experiments import (
     ExperimentBody,
     ExperimentDocument,
+    ExperimentResults,
     ExperimentsAnswer,
     ExperimentState,
     HoldoutBody,
@@ -46,6 +51,8 @@ ExperimentId = Annotated[
     ),
 ]
 MAX_EXPERIMENTS: Final = 200
+COMPUTE: Final = "Compute it with: regulars experiments results"
+log: Final = logging.getLogger("regulars.service")
 LATE_SECONDS: Final = 60  # by which a begin may lie in the past: of a clock that is behind
 NO_HOLDOUT: Final[Document] = {"share": 0.0, "since": None}
 
@@ -107,6 +114,26 @@ async def put_holdout(request: Request, content: Annotated[HoldoutBody, Body()])
     """
     work = partial(_put_holdout, content.share, int(time.time()), actor_of(request))
     return _describe_holdout(*await write_store(request, work))
+
+
+async def get_results(request: Request, experiment_id: ExperimentId) -> Response:
+    """Return what an experiment says by now, as `regulars experiments results` has computed it.
+
+    Two intervals are told of each difference, and when each of them holds. The holdout's results
+    have the id `holdout`.
+    """
+    registry = get_responder(request).active.registry
+    try:
+        facts = await asyncio.to_thread(read_insight, registry.root, INSIGHT)
+    except ArtifactError as error:
+        log.warning("%s", error)
+        raise NotFound(f"The results in the registry cannot be read. {COMPUTE}") from None
+    found = (facts or {}).get("experiments", {}).get(experiment_id)
+    if facts is None or found is None:
+        raise NotFound(f"Nothing was computed of an experiment of that id. {COMPUTE}")
+    content = dict.fromkeys(ExperimentResults.model_fields) | {"variants": [], "comparisons": []}
+    content |= {"id": experiment_id, "computed": facts["computed"]}
+    return uncached_json({**content, **found})
 
 
 async def _write(request: Request, work: Callable[[int, str, Change], Document]) -> Response:
@@ -299,6 +326,7 @@ def _invalid(problems: list[RuleProblem]) -> Invalid:
 EXPERIMENT: Final = "/v1/experiments/{experiment_id:id}"
 NOT_FOUND: Final = {404: problem_schema("There is no experiment of that id.")}
 COLLIDES: Final = {409: problem_schema("It has begun, or collides with another experiment.")}
+NOT_COMPUTED: Final = {404: problem_schema("Nothing was computed of it yet.")}
 RUNS: Final = {409: problem_schema("The experiment runs.")}
 RUNS_NOT: Final = {409: problem_schema("The experiment does not run.")}
 OPERATIONS: Final = (
@@ -349,6 +377,16 @@ OPERATIONS: Final = (
         answer=StoredExperiment,
         responses=PROBLEMS | NOT_FOUND | RUNS,
         route_class=BareRoute,
+    ),
+    Operation(
+        "GET",
+        "/v1/insights/experiments/{experiment_id:id}",
+        get_results,
+        summary="Read what an experiment says by now",
+        tag=Tag.INSIGHTS,
+        answer=ExperimentResults,
+        responses=PROBLEMS | NOT_COMPUTED,
+        name="experiment_results",
     ),
     Operation(
         "GET",

@@ -14,7 +14,7 @@ from models.rules.shop_rules import Moment, format_moment
 from service.patterns import PLACEMENT
 from service.schemas.base import AnswerModel, examples
 from service.schemas.pages import Next
-from service.schemas.parameters import Id, Name
+from service.schemas.parameters import WHOLE_NUMBER, Id, Name
 from service.schemas.rules import RuleBody
 
 MAX_VARIANTS: Final = 10
@@ -61,7 +61,7 @@ def _is_whole(variants: tuple[VariantBody, ...]) -> tuple[VariantBody, ...]:
 
 
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), AfterValidator(_check_share)]
-Limit = Annotated[int | None, Field(ge=1, le=10)]
+Limit = Annotated[int | None, Field(ge=1, le=10), WHOLE_NUMBER]
 STRICT: Final = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
@@ -300,3 +300,112 @@ class HoldoutDocument(AnswerModel):
         description="Its share, and since when there is one: null where there is none."
     )
     key: str = Field(description="Key of the holdout, hexadecimal: see the page on experiments.")
+
+
+INTERVAL_EXAMPLE: Final[dict[str, Any]] = {"low": 0.11, "high": 0.94}
+FIXED_EXAMPLE: Final[dict[str, Any]] = {
+    **INTERVAL_EXAMPLE,
+    "relative_low": 0.01,
+    "relative_high": 0.09,
+}
+COMPARED_EXAMPLE: Final[dict[str, Any]] = {
+    "metric": "revenue",
+    "variant": "nothing twice",
+    "control": "as now",
+    "control_mean": 10.2,
+    "variant_mean": 10.72,
+    "difference": 0.52,
+    "relative": 0.051,
+    "fixed": FIXED_EXAMPLE,
+    "always_valid": {"low": -0.08, "high": 1.12},
+    "variance_reduced": 0.41,
+}
+COUNTED_EXAMPLE: Final[dict[str, Any]] = {"name": "as now", "share": 0.5, "customers": 20114}
+RATIO_EXAMPLE: Final[dict[str, Any]] = {"chance": 0.62, "holds": True}
+RESULTS_EXAMPLE: Final[dict[str, Any]] = {
+    "id": "repeats-at-home",
+    "computed": "2026-12-20T03:00:00Z",
+    "starts": "2026-12-01T00:00:00Z",
+    "ends": "2027-02-01T00:00:00Z",
+    "until": "2026-12-20T03:00:00Z",
+    "is_over": False,
+    "problem": None,
+    "level": 0.95,
+    "variants": [COUNTED_EXAMPLE],
+    "sample_ratio": RATIO_EXAMPLE,
+    "min_customers": 100,
+    "comparisons": [COMPARED_EXAMPLE],
+}
+
+
+class FixedInterval(AnswerModel):
+    """An interval that holds at the planned end, looked at once."""
+
+    model_config = ConfigDict(json_schema_extra=examples(FIXED_EXAMPLE))
+    low: float | None = Field(description="Lower end of the difference.")
+    high: float | None = Field(description="Upper end of the difference.")
+    relative_low: float | None = Field(description="Lower end, as a share of the control.")
+    relative_high: float | None = Field(description="Upper end, as a share of the control.")
+
+
+class AlwaysValidInterval(AnswerModel):
+    """An interval that holds at every look, however often."""
+
+    model_config = ConfigDict(json_schema_extra=examples(INTERVAL_EXAMPLE))
+    low: float = Field(description="Lower end of the difference.")
+    high: float = Field(description="Upper end of the difference.")
+
+
+class ComparedFigure(AnswerModel):
+    """A figure of one variant against the control."""
+
+    model_config = ConfigDict(json_schema_extra=examples(COMPARED_EXAMPLE))
+    metric: str = Field(description="The figure: conversion, orders, revenue and so on.")
+    variant: str = Field(description="Name of the variant.")
+    control: str = Field(description="Name of the variant it is compared with.")
+    control_mean: float | None = Field(description="The figure of the control.")
+    variant_mean: float | None = Field(description="The figure of the variant.")
+    difference: float | None = Field(description="Its difference to the control.")
+    relative: float | None = Field(description="The difference as a share of the control.")
+    fixed: FixedInterval = Field(description="Holds at the planned end, looked at once.")
+    always_valid: AlwaysValidInterval | None = Field(
+        description="Holds at every look. Null where nothing was sold before the start."
+    )
+    variance_reduced: float | None = Field(
+        description="Share of the variance that is gone by what customers did before."
+    )
+
+
+class CountedVariant(AnswerModel):
+    """A variant with its customers."""
+
+    model_config = ConfigDict(json_schema_extra=examples(COUNTED_EXAMPLE))
+    name: str = Field(description="Name of the variant.")
+    share: float = Field(description="Share that it should have.")
+    customers: int = Field(description="Customers who are compared.")
+
+
+class SampleRatio(AnswerModel):
+    """A check of whether as many customers are in each variant as there should be."""
+
+    model_config = ConfigDict(json_schema_extra=examples(RATIO_EXAMPLE))
+    chance: float = Field(description="Chance of such numbers where nothing is broken.")
+    holds: bool = Field(description="Whether the figures can be trusted.")
+
+
+class ExperimentResults(AnswerModel):
+    """What an experiment, or the holdout, says by now."""
+
+    model_config = ConfigDict(json_schema_extra=examples(RESULTS_EXAMPLE))
+    id: str = Field(description="Id of the experiment; `holdout` for the holdout.")
+    computed: str = Field(description="When it was computed.")
+    starts: str | None = Field(description="When it began.")
+    ends: str | None = Field(description="Its planned end.")
+    until: str | None = Field(description="What was bought until then counts.")
+    is_over: bool | None = Field(description="Whether the planned end is reached.")
+    problem: str | None = Field(description="Why nothing is compared, or null.")
+    level: float | None = Field(description="Level of the intervals.")
+    variants: list[CountedVariant] = Field(description="The variants, the control first.")
+    sample_ratio: SampleRatio | None = Field(description="Check of their numbers.")
+    min_customers: int | None = Field(description="Customers that a variant needs.")
+    comparisons: list[ComparedFigure] = Field(description="Every variant against the control.")

@@ -56,10 +56,7 @@ def before_call(context: Any, case: Any, **_: Any) -> None:
         body["settings"].pop("default_locale", None)  # no schema says which there are
     if case.operation.path.endswith("/preferences"):
         _name_few(body)
-    if case.operation.path == "/v1/experiments/{experiment_id}" and "variants" in body:
-        _divide(body)
-    if case.operation.path == "/v1/holdout" and "share" in body:
-        body["share"] = round(body["share"], 4)
+    _divide(case.operation.path, body)
     if case.operation.path == "/v1/import/{vendor}":
         # No schema says what a vendor's document is
         case.path_parameters["vendor"] = "shopify"
@@ -103,15 +100,24 @@ def _name_few(said: dict[str, Any]) -> None:
             left -= values
 
 
-def _divide(experiment: dict[str, Any]) -> None:
-    """Give its variants a name and a share each, of a layer and a time that are not empty."""
+def _divide(path: str, experiment: dict[str, Any]) -> None:
+    """Make shares multiples of .0001; of an experiment they sum to 1.
+
+    Its variants have names of their own, and its part of a layer and its time are not empty.
+    """
+    if path == "/v1/holdout" and "share" in experiment:
+        experiment["share"] = round(experiment["share"], 4)
+    if path != "/v1/experiments/{experiment_id}" or "variants" not in experiment:
+        return
     for name in ("starts", "layer_from", "layer_to"):
         experiment.pop(name, None)
     experiment["ends"] = "2999-01-01T00:00:00Z"
-    for number, variant in enumerate(experiment["variants"]):
-        variant |= {"name": f"{number}", "share": 0 if number else 1}
-        for name in ("rules", "without_rules", "model_version"):
-            variant.pop(name, None)
+    unknown = ("rules", "without_rules", "model_version")
+    variants = []
+    for number, variant in enumerate(experiment["variants"]):  # one object may stand there twice
+        kept = {name: value for name, value in variant.items() if name not in unknown}
+        variants.append(kept | {"name": f"{number}", "share": 0 if number else 1})
+    experiment["variants"] = variants
 
 
 def _keep_one(given: Any, first: str, second: str) -> None:

@@ -15,6 +15,7 @@ from models.errors import ArtifactError
 from training.cli.arguments import BAD_INPUT, STOPPED, choose_shop
 from training.cli.check import add_check
 from training.cli.config import add_config_command
+from training.cli.experiments import add_experiments
 from training.cli.export import add_export
 from training.cli.history import add_evaluate, add_train, add_tune
 from training.cli.insights import add_insights
@@ -69,6 +70,7 @@ def add_commands(commands: Any) -> None:
     add_tune(commands)
     add_export(commands)
     add_insights(commands)
+    add_experiments(commands)
     add_versions(commands)
     add_activate(commands)
     add_rollback(commands)

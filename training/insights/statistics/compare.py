@@ -51,7 +51,8 @@ def compare_variants(customers: pa.Table, plan: PlannedEnd) -> dict[str, Any]:
     for name in names[1:]:
         if min(counts[names[0]], counts[name]) >= MIN_CUSTOMERS:
             pair = _Pair(names[0], name, groups[names[0]], groups[name], plan)
-            comparisons += [pair.compare(metric) for metric in METRICS]
+            told = [metric for metric in METRICS if metric.varies([pair.control, pair.treatment])]
+            comparisons += [pair.compare(metric) for metric in told]
     return {
         "level": LEVEL,
         "variants": [
@@ -112,7 +113,7 @@ class _Pair:
             self.plan.customers * self.plan.shares[name] for name in (self.control_name, self.name)
         )
         past, ratio = self.control + self.treatment, second / first
-        if not metric.has_past(past):
+        if not metric.varies([past], BEFORE):
             return 0.0
         found = metric.find_detectable(past, first + second, ratio, POWER)
         return float(found.effect_size) / ERRORS_AT_POWER * (first + second)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -51,10 +52,13 @@ class ExperimentMetric:
         options |= {"use_t": False, "equal_var": False}  # a hundred customers or more
         return tt.RatioOfMeans(*columns, **options)
 
-    def has_past(self, past: Aggregates) -> bool:
-        """Tell whether customers had done anything of it before the start."""
-        columns = [f"{column}{BEFORE}" for column in self.columns]
-        return past.var(columns[0]) > 0 and all(past.mean(column) > 0 for column in columns)
+    def varies(self, groups: Sequence[Aggregates], suffix: str = "") -> bool:
+        """Tell whether each group has any of it, and not all the same; margins may be unknown."""
+        columns = [f"{column}{suffix}" for column in self.columns]
+        return all(
+            group.var(columns[0]) > 0 and all(group.mean(column) > 0 for column in columns)
+            for group in groups
+        )
 
     def find_detectable(
         self, past: Aggregates, customers: float, ratio: float, power: float
