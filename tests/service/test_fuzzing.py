@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -52,19 +53,28 @@ def before_call(context: Any, case: Any, **_: Any) -> None:
     for filtered in (body, case.query, *(parts if isinstance(parts, list) else [])):
         _write_filter(filtered)
     _begin(case.query)
-    if case.operation.path == "/v1/shops/{name}" and isinstance(body.get("settings"), dict):
-        body["settings"].pop("default_locale", None)  # no schema says which there are
-    if case.operation.path.endswith("/preferences"):
-        _name_few(body)
-    _divide(case.operation.path, body)
     if case.operation.path == "/v1/import/{vendor}":
         # No schema says what a vendor's document is
         case.path_parameters["vendor"] = "shopify"
         case.body = DOCUMENT_EXAMPLE
-    if case.operation.path.endswith("/consent") and str(body.get("time", ""))[:4] > str(
-        datetime.now(UTC).year
-    ):
-        del body["time"]
+    if change := CHANGES.get(case.operation.path):
+        change(body)
+
+
+def _name_no_locale(shop: dict[str, Any]) -> None:
+    """Leave the locale out: no schema says which there are."""
+    if isinstance(shop.get("settings"), dict):
+        shop["settings"].pop("default_locale", None)
+
+
+def _round_share(holdout: dict[str, Any]) -> None:
+    if "share" in holdout:
+        holdout["share"] = round(holdout["share"], 4)
+
+
+def _answer_now(consent: dict[str, Any]) -> None:
+    if str(consent.get("time", ""))[:4] > str(datetime.now(UTC).year):
+        del consent["time"]
 
 
 def _write_filter(given: Any) -> None:
@@ -114,7 +124,7 @@ def _divide(path: str, experiment: dict[str, Any]) -> None:
     experiment["ends"] = "2999-01-01T00:00:00Z"
     unknown = ("rules", "without_rules", "model_version")
     variants = []
-    for number, variant in enumerate(experiment["variants"]):  # one object may stand there twice
+    for number, variant in enumerate(experiment.get("variants", ())):  # one object may stand there twice
         kept = {name: value for name, value in variant.items() if name not in unknown}
         variants.append(kept | {"name": f"{number}", "share": 0 if number else 1})
     experiment["variants"] = variants
@@ -123,6 +133,15 @@ def _divide(path: str, experiment: dict[str, Any]) -> None:
 def _keep_one(given: Any, first: str, second: str) -> None:
     if isinstance(given, dict) and given.get(first) is not None and given.get(second) is not None:
         del given[second]
+
+
+CHANGES: Final[dict[str, Callable[[dict[str, Any]], None]]] = {
+    "/v1/shops/{name}": _name_no_locale,
+    "/v1/customers/{customer_id}/preferences": _name_few,
+    "/v1/customers/{customer_id}/consent": _answer_now,
+    "/v1/experiments/{experiment_id}": _divide,
+    "/v1/holdout": _round_share,
+}
 
 
 @pytest.mark.parametrize("store", KINDS)
