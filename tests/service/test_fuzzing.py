@@ -110,21 +110,13 @@ def _name_few(said: dict[str, Any]) -> None:
             left -= values
 
 
-def _divide(path: str, experiment: dict[str, Any]) -> None:
-    """Make shares multiples of .0001; of an experiment they sum to 1.
-
-    Its variants have names of their own, and its part of a layer and its time are not empty.
-    """
-    if path == "/v1/holdout" and "share" in experiment:
-        experiment["share"] = round(experiment["share"], 4)
-    if path != "/v1/experiments/{experiment_id}" or "variants" not in experiment:
-        return
+def _divide(experiment: dict[str, Any]) -> None:
+    """Give its variants names of their own and shares that sum to 1, for a time still to come."""
     for name in ("starts", "layer_from", "layer_to"):
         experiment.pop(name, None)
     experiment["ends"] = "2999-01-01T00:00:00Z"
-    unknown = ("rules", "without_rules", "model_version")
-    variants = []
-    for number, variant in enumerate(experiment.get("variants", ())):  # one object may stand there twice
+    unknown, variants = ("rules", "without_rules", "model_version"), []
+    for number, variant in enumerate(experiment.get("variants", ())):  # one may stand there twice
         kept = {name: value for name, value in variant.items() if name not in unknown}
         variants.append(kept | {"name": f"{number}", "share": 0 if number else 1})
     experiment["variants"] = variants
