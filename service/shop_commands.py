@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -100,14 +101,15 @@ def _make(settings: Settings, options: argparse.Namespace) -> None:
 
 def _end(settings: Settings, options: argparse.Namespace) -> None:
     now = int(time.time())
+    begin = partial(table.begin_to_end, name=options.name, time=now, actor=ACTOR)
     with opened_store(settings) as store:
-        begin = table.begin_to_end
-        record = store.write(
-            lambda change: begin(change, options.name, time=now, actor=ACTOR)
-        ).result()
-        if record is None:
-            raise CommandError(f"there is no shop {options.name}; 'regulars shops list' shows them")
-        _print(end_shop(settings, store, record, time=now, actor=ACTOR))
+        record = store.write(begin).result()
+        receipt = None
+        if record is not None:
+            receipt = end_shop(settings, store, record, time=now, actor=ACTOR)
+    if receipt is None:
+        raise CommandError(f"there is no shop {options.name}; 'regulars shops list' shows them")
+    _print(receipt)
 
 
 def _print(told: dict[str, Any]) -> None:

@@ -101,9 +101,12 @@ async def delete_shop(request: Request, name: ShopName) -> Response:
     responder = get_responder(request)
     end = partial(end_shop, responder.settings, responder.store, record, time=now, actor=actor)
     try:
-        return uncached_json(await asyncio.to_thread(end))
+        receipt = await asyncio.to_thread(end)
     except (StoreDownError, OSError):
         raise StoreUnavailable from None
+    if receipt is None:  # two have ended it at once
+        raise NotFound(NO_SHOP)
+    return uncached_json(receipt)
 
 
 def _shops(request: Request) -> Shops:

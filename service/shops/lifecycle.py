@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from sqlalchemy import text
 
-from models.artifact.shops import registry_of, schema_of
+from models.artifact.locks import lock_directory
+from models.artifact.shops import FOLDER, registry_of, schema_of
 from service.http.api_keys import create_key
 from service.http.authorization import Scope
 from service.settings import Settings
@@ -49,14 +50,26 @@ def make_shop(
     `store`: that of the main shop. What was begun and not finished is finished the next time.
     Raises StoreDownError, and OSError where the registry cannot be made.
     """
-    record = store.write(
-        partial(table.put, name=name, settings=own, time=time, actor=actor)
-    ).result()
+    put = partial(table.put, name=name, settings=own, time=time, actor=actor)
+    with _one_at_a_time(deployment):
+        return _finish_making(store.write(put).result(), deployment, time, actor)
+
+
+@contextmanager
+def _one_at_a_time(deployment: Settings) -> Iterator[None]:
+    """Hold the lock of whoever makes or ends a shop on this host."""
+    folder = deployment.registry / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    with lock_directory(folder):
+        yield
+
+
+def _finish_making(record: ShopRecord, deployment: Settings, time: int, actor: str) -> MadeShop:
     if record.ending is not None:
         return MadeShop(record, None, "")
     settings = settings_of(record, deployment)
-    prepare_shop(name, settings)
-    key = create_key(FIRST_KEY, EVERY_SCOPE_OF_A_SHOP, None, time, shop=name)
+    prepare_shop(record.name, settings)
+    key = create_key(FIRST_KEY, EVERY_SCOPE_OF_A_SHOP, None, time, shop=record.name)
     with opened_store(settings) as own_store:
         if own_store.read(key_table.list_all):
             return MadeShop(record, None, signing_key_of(record, deployment))
@@ -82,12 +95,22 @@ def prepare_shop(name: str, settings: Settings) -> None:
 
 def end_shop(
     deployment: Settings, store: Store, record: ShopRecord, *, time: int, actor: str
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Erase everything of a shop that answers no more; return the receipt.
 
-    `store`: that of the main shop. Where it fails the shop stays on the list, to be ended again.
-    Raises StoreDownError and OSError.
+    `store`: that of the main shop. Where it fails the shop stays on the list, to be ended again;
+    None where somebody else has ended it meanwhile. Raises StoreDownError and OSError.
     """
+    with _one_at_a_time(deployment):
+        listed = store.read(table.list_all).get(record.name)
+        if listed is None or listed.secret != record.secret:
+            return None
+        return _erase(deployment, store, record, time=time, actor=actor)
+
+
+def _erase(
+    deployment: Settings, store: Store, record: ShopRecord, *, time: int, actor: str
+) -> dict[str, Any]:
     settings = settings_of(record, deployment)
     prepare_shop(record.name, settings)
     with opened_store(settings) as own_store:
