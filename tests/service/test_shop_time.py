@@ -195,7 +195,7 @@ def test_a_shop_that_reopens_moves_on_its_first_day_and_says_how_old_its_model_i
         "/metrics", headers={"Authorization": f"Bearer {service.credentials['admin']}"}
     ).text
     moments = {
-        name: float(text.split(f"\n{name} ")[1].split("\n")[0])
+        name: float(text.split(f'\n{name}{{shop="main"}} ')[1].split("\n")[0])
         for name in (
             "regulars_shop_time_timestamp_seconds",
             "regulars_model_data_timestamp_seconds",

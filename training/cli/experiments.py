@@ -36,7 +36,9 @@ def add_experiments(commands: Any) -> None:
     """Add the command `experiments` with its own commands."""
     summary = "Plan an experiment, and compute what running ones say."
     command = commands.add_parser("experiments", help=summary, description=summary)
-    own = command.add_subparsers(required=True, metavar="COMMAND")
+    own = command.add_subparsers(
+        required=True, metavar="COMMAND", help="Plan one, or tell the results of all."
+    )
     _add_plan(own)
     _add_results(own)
 

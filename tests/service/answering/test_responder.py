@@ -62,8 +62,12 @@ def scene(
 
     async def played() -> None:
         metrics = Metrics()
-        async with running(chosen, metrics, build_cache(chosen, metrics)) as responder:
-            await play(responder)
+        cache = build_cache(chosen, metrics)
+        try:
+            async with running(chosen, metrics, cache) as responder:
+                await play(responder)
+        finally:
+            await cache.close()
 
     asyncio.run(played())
 
@@ -153,7 +157,7 @@ def test_whoever_reads_the_whole_redis_finds_nobody(
         assert [orjson.loads(served.body)["customer_id"] for served in computed] == names
         assert b"recommendations" in held
         assert [name for name in names if name.encode() in held or orjson.dumps(name) in held] == []
-        assert f'result="hit"}} {len(names)}.0' in responder.metrics.render().decode()
+        assert f'result="hit",shop="main"}} {len(names)}.0' in responder.metrics.render().decode()
 
     scene(shop, play, tmp_path, redis_url=redis_server.url, redis_timeout_ms=1000)
 

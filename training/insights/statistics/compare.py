@@ -75,7 +75,7 @@ class _Pair:
     plan: PlannedEnd
 
     def compare(self, metric: ExperimentMetric) -> dict[str, Any]:
-        test = metric.test(confidence_level=LEVEL)
+        test = metric.test([self.control, self.treatment], confidence_level=LEVEL)
         found = test.analyze_aggregates(self.control, self.treatment)
         error = (found.effect_size_ci_upper - found.effect_size_ci_lower) / 2 / TWO_SIDED
         return {
@@ -122,7 +122,8 @@ class _Pair:
         """Return the share of the variance that is gone by what customers did before."""
         widths = []
         for reduced in (False, True):
-            test = metric.test(before=BEFORE if reduced else None)
+            groups = [self.control, self.treatment]
+            test = metric.test(groups, before=BEFORE if reduced else None)
             found = test.analyze_aggregates(self.control, self.treatment)
             widths.append(found.effect_size_ci_upper - found.effect_size_ci_lower)
         return _finite(1 - (widths[1] / widths[0]) ** 2) if widths[0] > 0 else None

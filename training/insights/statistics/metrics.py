@@ -17,6 +17,7 @@ BEFORE: Final = "_before"  # ends names of what the same customers did in as lon
 # And in as long before that: from both it is known what can be told at the planned end
 EARLIER: Final = "_earlier"
 SUFFIXES: Final = ("", BEFORE, EARLIER)
+LEAST_LEFT: Final = 1e-6  # of the variance, where it is reduced
 MONEY: Final = ("revenue", "margin")
 CAPPED_SHARE: Final = 0.01  # of the buyers before the start whose money lay above the cap
 MIN_BUYERS: Final = 100  # before the start, for a cap
@@ -36,14 +37,21 @@ class ExperimentMetric:
         return (self.column,) if self.per is None else (self.column, self.per)
 
     def test(
-        self, suffix: str = "", before: str | None = BEFORE, **options: Any
+        self,
+        groups: Sequence[Aggregates],
+        suffix: str = "",
+        before: str | None = BEFORE,
+        **options: Any,
     ) -> tt.RatioOfMeans:
         """Return the test of a difference; a ratio's by the delta method.
 
         `suffix`: of the columns. `before`: of those by which the variance is reduced (CUPED:
         A. Deng, Y. Xu, R. Kohavi, T. Walker: Improving the sensitivity of online controlled
-        experiments by utilizing pre-experiment data, 2013), None for none.
+        experiments by utilizing pre-experiment data, 2013), None for none. Where they tell all of a
+        group's figures, nothing would be left to vary, and they are not used.
         """
+        if before is not None and any(self._is_told(group, suffix, before) for group in groups):
+            before = None
         columns: list[str | None] = []
         for ending in (suffix, before):
             for column in (self.column, self.per):
@@ -52,13 +60,31 @@ class ExperimentMetric:
         options |= {"use_t": False, "equal_var": False}  # a hundred customers or more
         return tt.RatioOfMeans(*columns, **options)
 
+    def _is_told(self, group: Aggregates, suffix: str, before: str) -> bool:
+        """Tell whether what customers did before says all that they do."""
+        for column in self.columns:
+            now, then = f"{column}{suffix}", f"{column}{before}"
+            product = group.var(now) * group.var(then)
+            if product > 0 and group.cov(now, then) ** 2 >= (1 - LEAST_LEFT) * product:
+                return True
+        return False
+
     def varies(self, groups: Sequence[Aggregates], suffix: str = "") -> bool:
         """Tell whether each group has any of it, and not all the same; margins may be unknown."""
         columns = [f"{column}{suffix}" for column in self.columns]
-        return all(
-            group.var(columns[0]) > 0 and all(group.mean(column) > 0 for column in columns)
-            for group in groups
-        )
+        return all(self._varies(group, *columns) for group in groups)
+
+    def _varies(self, group: Aggregates, column: str, per: str | None = None) -> bool:
+        variance = group.var(column)
+        if not (variance > 0 and group.mean(column) > 0):
+            return False
+        if per is None:
+            return True
+        if not group.mean(per) > 0:
+            return False
+        ratio = group.mean(column) / group.mean(per)
+        left = variance - 2 * ratio * group.cov(column, per) + ratio**2 * group.var(per)
+        return bool(left > LEAST_LEFT * variance)
 
     def find_detectable(
         self, past: Aggregates, customers: float, ratio: float, power: float
@@ -69,7 +95,7 @@ class ExperimentMetric:
         variant for one of the control.
         """
         options = {"n_obs": max(round(customers), 2), "ratio": ratio, "power": power}
-        test = self.test(BEFORE, EARLIER, **options)
+        test = self.test([past], BEFORE, EARLIER, **options)
         (found,) = test.solve_power_from_aggregates(past, "effect_size")
         return found
 

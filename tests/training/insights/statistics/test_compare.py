@@ -92,3 +92,14 @@ def test_a_variant_that_nobody_is_in_yet_is_no_error() -> None:
     found = compared(shop(), {"as now": 0.5, "b": 0.4, "c": 0.1})
     assert [variant["customers"] for variant in found["variants"]][2] == 0
     assert {one["variant"] for one in found["comparisons"]} == {"b"}
+
+
+def test_customers_who_do_as_before_to_the_last_order_are_compared_without_what_they_did() -> None:
+    orders = np.random.default_rng(1).integers(0, 3, 400)
+    columns = {"variant": ["a", "b"] * 200}
+    for figure in ("orders", "revenue", "margin"):
+        columns |= {f"{figure}{ending}": orders for ending in ("", "_before", "_earlier")}
+    found = comparison(compared(pa.table(columns), {"a": 0.5, "b": 0.5}), "orders")
+    assert found["variance_reduced"] == 0
+    assert found["fixed"]["low"] < found["difference"] < found["fixed"]["high"]
+    assert found["always_valid"]["low"] < found["fixed"]["low"]
