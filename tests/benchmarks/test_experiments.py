@@ -45,7 +45,8 @@ def test_the_simulation_estimates_what_tea_tasting_does(histories: Histories) ->
         columns |= {f"{name}{suffix}": values[customer] for name in ("orders", "revenue", "margin")}
     columns |= {f"{name}_earlier": values[customer] for name in ("orders", "revenue", "margin")}
     groups = aggregate(prepare_customers(pa.table(columns)))
-    found = ExperimentMetric("orders", "orders").test().analyze_aggregates(groups["a"], groups["b"])
+    test = ExperimentMetric("orders", "orders").test(list(groups.values()))
+    found = test.analyze_aggregates(groups["a"], groups["b"])
     assert looks.difference[0, -1] == pytest.approx(found.effect_size)
     half = (found.effect_size_ci_upper - found.effect_size_ci_lower) / 2
     assert looks.error[0, -1] * TWO_SIDED == pytest.approx(half)
