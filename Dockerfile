@@ -14,7 +14,7 @@ COPY models models
 COPY service service
 COPY training training
 # Install wheels only: if one is missing, the build ends here instead of asking for a compiler.
-RUN /opt/regulars/bin/python -m pip install --no-cache-dir --only-binary :all: -c constraints.txt '.[training,postgres]'
+RUN /opt/regulars/bin/python -m pip install --no-cache-dir --only-binary :all: -c constraints.txt '.[training,postgres,telemetry]'
 
 FROM python:3.13-slim
 # The wheel of implicit needs the OpenMP runtime of the system.

@@ -4,7 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
-.PHONY: help setup demo test quick coverage check clean
+# What makes a release, in an environment of its own
+RELEASE_TOOLS := build==1.6.1 cyclonedx-bom==7.5.0
+RELEASE := build/release
+
+.PHONY: help setup demo test quick coverage check release clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +17,7 @@ help:
 	@echo "make quick  the tests that start no server and train no shop, under a minute"
 	@echo "make check  set up, lint and check types alone"
 	@echo "make coverage  every test, and which lines none of them runs"
+	@echo "make release  wheel, source, bill of materials (CycloneDX) and SHA256SUMS, in dist/"
 	@echo "make clean  remove what the commands made"
 
 setup: $(STAMP)
@@ -23,7 +28,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import ensurepip, venv' \
 		|| { echo "$(PYTHON) has no venv module. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[training,postgres,demo,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[training,postgres,telemetry,demo,dev]'
 	@$(BIN)/python -W ignore -c 'import implicit.cpu.als' \
 		|| { echo "implicit needs the OpenMP runtime. On Debian and Ubuntu: apt-get install libgomp1"; exit 1; }
 	@touch $@
@@ -54,5 +59,18 @@ coverage: setup
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
+# The bill names what a host gets that installs the wheel with these constraints, and nothing else
+release:
+	rm -rf dist $(RELEASE)
+	$(PYTHON) -m venv $(RELEASE)/tools
+	$(RELEASE)/tools/bin/python -m pip install --quiet --disable-pip-version-check $(RELEASE_TOOLS)
+	$(RELEASE)/tools/bin/python -m build --outdir dist .
+	$(PYTHON) -m venv --without-pip $(RELEASE)/installed
+	$(RELEASE)/tools/bin/python -m pip --python $(RELEASE)/installed/bin/python install --quiet \
+		--disable-pip-version-check -c constraints.txt "$$(echo dist/*.whl)[training,postgres,telemetry]"
+	$(RELEASE)/tools/bin/cyclonedx-py environment $(RELEASE)/installed --pyproject pyproject.toml \
+		--output-reproducible --output-format JSON --output-file dist/regulars.cdx.json
+	cd dist && sha256sum * > SHA256SUMS && sha256sum --check --quiet SHA256SUMS
+
 clean:
-	rm -rf $(VENV) data registry .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) build dist data registry .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

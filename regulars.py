@@ -16,7 +16,17 @@ from typing import Final
 import shtab
 
 PROGRAM: Final = "regulars"
-SERVICE: Final = ("serve", "migrate", "keys", "shops", "token", "erase-shop", "settings")
+SERVICE: Final = (
+    "serve",
+    "migrate",
+    "keys",
+    "shops",
+    "backup",
+    "restore",
+    "token",
+    "erase-shop",
+    "settings",
+)
 TRAINING: Final = (
     "train",
     "check",

@@ -39,7 +39,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class ExplainedProduct:
+class ProductExplanation:
     """What is known of a product and one slate."""
 
     item: int
@@ -66,10 +66,10 @@ class Explanation:
     candidates: int = 0  # that the rules left
     proposed: Mapping[str, int] = field(default_factory=dict)  # of these, by source
     removed_by: Mapping[ExclusionRule, int] = field(default_factory=dict)  # of those taken out
-    ranked: tuple[ExplainedProduct, ...] = ()  # best first
-    removed: tuple[ExplainedProduct, ...] = ()  # in the order in which they would rank
+    ranked: tuple[ProductExplanation, ...] = ()  # best first
+    removed: tuple[ProductExplanation, ...] = ()  # in the order in which they would rank
     verdict: Verdict | None = None  # on the product asked about
-    asked: ExplainedProduct | None = None
+    asked: ProductExplanation | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +124,7 @@ def _explain_popular(
     positions = {slot.item: position for position, slot in enumerate(slate.slots, 1)}
     slot = next((slot for slot in slate.slots if slot.item == item), None)
     rule = ExclusionRule(int(removed[item]))
-    asked = ExplainedProduct(
+    asked = ProductExplanation(
         item,
         position=positions.get(item),
         shown_as=slot.source if slot else None,
@@ -137,7 +137,7 @@ def _explain_popular(
 
 
 def _with_verdict(
-    explanation: Explanation, verdict: Verdict, asked: ExplainedProduct | None
+    explanation: Explanation, verdict: Verdict, asked: ProductExplanation | None
 ) -> Explanation:
     return Explanation(**{**vars(explanation), "verdict": verdict, "asked": asked})
 
@@ -215,7 +215,7 @@ class _Explainer:
         lowest = max((each for each in shown if each is not None), default=-1)
         return Verdict.HELD_BACK if index < lowest else Verdict.RANKED_LOWER
 
-    def _describe_one(self, item: int) -> ExplainedProduct:
+    def _describe_one(self, item: int) -> ProductExplanation:
         for choice in (self.left, self.every):
             index = choice.find(item)
             if index is not None:
@@ -225,7 +225,7 @@ class _Explainer:
         alone = order_each([items], [items], [self.context], [effects], [{}], ranker)[0]
         return self._describe(_Choice(alone, {}), np.array([0]))[0]
 
-    def _describe(self, choice: _Choice, indices: Items) -> tuple[ExplainedProduct, ...]:
+    def _describe(self, choice: _Choice, indices: Items) -> tuple[ProductExplanation, ...]:
         """Describe the candidates at some indices of an order."""
         if len(indices) == 0:
             return ()
@@ -237,7 +237,7 @@ class _Explainer:
         for row, slot in enumerate(slots):
             is_left = choice is self.left
             described.append(
-                ExplainedProduct(
+                ProductExplanation(
                     slot.item,
                     rank=int(indices[row]) + 1 if is_left else None,
                     position=self.positions.get(slot.item),

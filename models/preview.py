@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.data.catalogue import Catalogue
 from models.recommender import Recommender
-from models.rules.shop_rules import BoostRule, BuryRule, PinRule, ShopRule, active_rules
+from models.rules.shop_rules import BoostRule, BuryRule, PinRule, ShopRule
 from models.slate import Slate, SlateRequest
 
 
@@ -46,7 +46,7 @@ def preview(
     without = answer(replace(request, rules=()))
     for_sale = recommender.catalogue.sellable(as_of, market)
     changes = []
-    for rule in active_rules(request.rules, request.placement, market, as_of):
+    for rule in recommender.rules_of(request):
         alone = answer(replace(request, rules=(rule,)))
         changes.append(_compare(rule, without, alone, recommender.catalogue, for_sale))
     return Preview(without, answer(request), tuple(changes))

@@ -41,7 +41,7 @@ from models.ranking.context import CONTEXTS_AT_ONCE, ContextInputs, RankingConte
 from models.ranking.product_trends import find_recent_arrivals
 from models.ranking.ranker import Ranker
 from models.ranking.reasons import buy_again
-from models.ranking.replenishment import DueProduct, find_due
+from models.ranking.replenishment import DuePurchase, find_due
 from models.ranking.sources import SOURCES, CandidateSource
 from models.rules.eligibility import (
     Removed,
@@ -63,7 +63,7 @@ from models.rules.preferences import (
     build_preference_effects,
 )
 from models.rules.rule_effects import RuleEffects, build_rule_effects, remove_unavailable
-from models.rules.shop_rules import ShopRule, active_rules
+from models.rules.shop_rules import EarlyAccessRule, ShopRule, active_rules
 from models.settings import ModelSettings, read_settings
 from models.slate import (
     Bundle,
@@ -78,6 +78,7 @@ from models.slate import (
     Strategy,
     fallback_reason_of,
 )
+from models.steps import step
 from models.updates.customer import (
     NO_UPDATE,
     CustomerUpdate,
@@ -122,7 +123,7 @@ class DueSlate(NamedTuple):
     """Products that are due, as slots and with their intervals."""
 
     slate: Slate
-    products: tuple[DueProduct, ...]  # of each slot
+    products: tuple[DuePurchase, ...]  # of each slot
 
 
 # Of one customer: contexts by what of a request they depend on
@@ -226,6 +227,14 @@ class Recommender:
             return NOBODY
         return self.model.customers.ids.find(customer_id)
 
+    def find_columns(self, customer_id: str) -> frozenset[tuple[str, str]]:
+        """Return what the customers file says of a customer in the columns that the shop named.
+
+        Nothing is said of who refused to be learned from when the model was trained.
+        """
+        columns = self.model.customers.columns
+        return columns.of(self.find_user(customer_id)) if len(columns.names) else frozenset()
+
     def allows(self, customer_id: str | None, purpose: int, update: CustomerUpdate) -> bool:
         """Tell whether a customer, or a visit of nobody known (None), may be personalised."""
         user = self.find_user(customer_id, update)
@@ -293,10 +302,16 @@ class Recommender:
             until = LATEST if request.as_of is None else request.as_of
         return select_before(history, until)
 
-    def find_arrivals(self, as_of: int) -> NDArray[np.int64]:
-        """Return items that came on sale lately by then and are not learned about yet."""
+    def find_arrivals(self, request: SlateRequest) -> NDArray[np.int64]:
+        """Return items that came on sale lately and are not learned about yet.
+
+        What the shop's rules show to some before it is for everyone is among theirs.
+        """
+        as_of = self.moment_of(request)
         new = self._arrivals(self.model.sales.window_end(as_of))
-        return new[self.catalogue.available_from[new] <= as_of]
+        begun = self.catalogue.available_from[new] <= as_of
+        opened = self._shop_effects(request).opened if len(new) else None
+        return new[begun if opened is None else begun | opened[new]]
 
     def rule_effects(self, request: SlateRequest) -> RuleEffects:
         """Return what the shop's rules that hold for a slate do to every product.
@@ -313,7 +328,15 @@ class Recommender:
     def rules_of(self, request: SlateRequest) -> tuple[ShopRule, ...]:
         """Return the shop's rules that hold for a slate, by their ids."""
         moment, market = self.moment_of(request), request.filters.market
-        return active_rules(request.rules, request.placement, market, moment)
+        return active_rules(request.rules, request.placement, market, moment, request.groups)
+
+    def _find_opening(self, request: SlateRequest) -> tuple[str, ...]:
+        """Return the rules by which some products are shown before they are for everyone."""
+        if not any(isinstance(rule, EarlyAccessRule) for rule in request.rules):
+            return ()
+        return tuple(
+            rule.id for rule in self.rules_of(request) if isinstance(rule, EarlyAccessRule)
+        )
 
     def find_unavailable(self, request: SlateRequest) -> Removed:
         """Find what the shop and what the customer has said keep out; read-only."""
@@ -341,14 +364,15 @@ class Recommender:
 
     def find_removed(self, context: RankingContext, request: SlateRequest) -> Removed:
         """Find what keeps products out of this customer's slate, the first rule for each."""
-        return remove_bought(
-            remove_named(self.find_filtered(request), request.named_items),
-            context.pairs,
-            context.clocks,
-            self.model.repeats,
-            request.repeat,
-            self.settings.repeats,
-        )
+        with step("rules"):
+            return remove_bought(
+                remove_named(self.find_filtered(request), request.named_items),
+                context.pairs,
+                context.clocks,
+                self.model.repeats,
+                request.repeat,
+                self.settings.repeats,
+            )
 
     def recommend(
         self,
@@ -376,6 +400,7 @@ class Recommender:
             request.recent,
             request.basket,
             request.preferences,
+            self._find_opening(request),
         )
         context = None if contexts is None else contexts.get(key)
         if context is None:
@@ -511,7 +536,7 @@ class Recommender:
             as_of,
             lag_days=max(as_of - self.manifest.data_as_of, 0) / DAY,
             trends=self.sales_trends.product_trends(sales_until, market),
-            arrivals=self.find_arrivals(as_of),
+            arrivals=self.find_arrivals(request),
             liked=self.find_liked(request),
             recent=request.recent,
             basket=request.basket,

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from math import isnan
 from typing import Final
 
 import numpy as np
@@ -55,6 +54,11 @@ class PriceDrop:
     time: int  # seconds since 1970, of the last time it was lowered
     former: float  # the lowest price in the 30 days before
     currency: str | None
+
+    def holds(self, price: float, currency: str | None, as_of: int) -> bool:
+        """Tell whether a price is less than the former one, and was lowered in the last 30 days."""
+        is_recent = as_of - self.time < RECENT_DAYS * DAY
+        return is_recent and currency == self.currency and price < self.former
 
 
 @dataclass(frozen=True)
@@ -224,13 +228,9 @@ def _find_cheaper(
     saved = {}
     for item, drop in facts.drops.items():
         price = float(catalogue.price[item])
-        is_recent = as_of - drop.time < RECENT_DAYS * DAY
-        same_currency = (catalogue.currency[item] or None) == drop.currency
-        if allowed[item] and is_recent and same_currency and not isnan(price):
+        if allowed[item] and drop.holds(price, catalogue.currency[item] or None, as_of):
             saved[item] = 1 - price / drop.former
     for item in _by_value(saved):
-        if saved[item] <= 0:
-            return
         drop = facts.drops[item]
         text = Phrase("{percent}% less than before", percent=round(100 * saved[item]))
         reason = Reason(ReasonKind.PRICE_DROPPED, (), text)

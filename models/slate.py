@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.customers import PERSONALIZE_WEB
+from models.data.segments import NO_GROUPS, CustomerGroups
 from models.experiments.experiment import VarietyLimits
 from models.experiments.holdout import Holdout
 from models.rules.filters import NO_FILTERS, Filters, Repeat
@@ -221,6 +222,7 @@ class SlateRequest:
     purpose: int = PERSONALIZE_WEB  # which consent it takes: PERSONALIZE_WEB or PERSONALIZE_EMAIL
     holdout: Holdout | None = None  # customers who are never personalised
     variety: VarietyLimits | None = None  # of an experiment, in place of the model's own
+    groups: CustomerGroups = NO_GROUPS  # of the customer, where they may be used by rules
 
     @property
     def named_items(self) -> NDArray[np.int32]:

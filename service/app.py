@@ -13,10 +13,12 @@ from collections.abc import AsyncIterator, Callable, Set
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
+from models.artifact.insights import ATTRIBUTION, sign_insight
 from models.artifact.registry import Registry
 from models.artifact.shops import MAIN
 from models.data.events import DAY, HOUR
@@ -30,16 +32,21 @@ from service.cache.memory import Cache, MemoryCache
 from service.cache.redis import RedisCache
 from service.errors import add_handlers
 from service.http.authentication import open_authentication
-from service.http.middleware import add_middleware
+from service.http.direct_routes import DirectRoutes
+from service.http.middleware import OUTERMOST, add_middleware
+from service.http.ready_answers import READY_BYTES, ReadyAnswers
 from service.mail.campaigns import OpenCampaigns
 from service.mail.mail_responder import MailResponder
 from service.model.active_model import ActiveModel
 from service.model.freshness import Freshness
+from service.model.guardrails import GuardrailWatch
 from service.model.live_catalogue import CatalogueFollower
 from service.model.loaded_model import LoadedModel
+from service.model.segments import SegmentFollower
 from service.routes.api import add_api
 from service.runtime.circuit_breaker import CircuitBreaker
 from service.runtime.metrics import Metrics, join_workers
+from service.runtime.tracing import start_tracing
 from service.runtime.workers import end_with_supervisor
 from service.settings import Settings
 from service.shops.shop import Shop
@@ -73,19 +80,23 @@ def create(settings: Settings | None = None) -> FastAPI:
     end_with_supervisor()
     join_workers()
     metrics = Metrics()
+    tracing = start_tracing(settings.otlp_endpoint, settings.trace_share)
 
     @contextlib.asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Metrics]]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Metrics | ReadyAnswers]]:
         # Imported modules are no garbage; looking through them would stop every thread for 100 ms.
         gc.freeze()
         try:
             async with open_shops(settings, metrics) as shops:
                 app.state.shops, app.state.responder = shops, shops.main.responder
-                yield {"metrics": metrics}  # the connections of the process count in them
+                # The connections of the process count in them, and send what is ready
+                yield {"metrics": metrics, "ready_answers": ReadyAnswers(_ready_bytes(settings))}
         finally:
             gc.unfreeze()
+            if tracing is not None:
+                await asyncio.to_thread(tracing.close)
 
-    app = FastAPI(
+    app = Application(
         title="Regulars",
         description=DESCRIPTION,
         version=_version(),
@@ -94,8 +105,10 @@ def create(settings: Settings | None = None) -> FastAPI:
         openapi_url=None,  # its own route would be the first that every call is compared with
         redoc_url=None,
         redirect_slashes=False,
+        # Its spans would hold paths, and those hold ids of customers
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    add_middleware(app, settings, metrics)
+    add_middleware(app, settings, metrics, tracing)
     add_handlers(app)
     add_api(app, settings)
     if settings.demo:
@@ -105,8 +118,19 @@ def create(settings: Settings | None = None) -> FastAPI:
     if settings.console:
         from service.console.entrance import add_console
 
-        add_console(app)
+        add_console(app, settings.console_port)
+    app.state.direct_routes = DirectRoutes(app.routes)
     return app
+
+
+class Application(FastAPI):
+    """FastAPI without the middleware that it puts around ours, which answers every error."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        stack: Any = super().build_middleware_stack()
+        while not isinstance(stack, OUTERMOST):
+            stack = stack.app
+        return stack
 
 
 @contextlib.asynccontextmanager
@@ -154,15 +178,24 @@ async def running(settings: Settings, metrics: Metrics, cache: Cache) -> AsyncIt
         partial(warm_up, locale=settings.default_locale),
     )
     await asyncio.to_thread(active.refresh)
-    store = await asyncio.to_thread(Store, settings.store_url(), directory, connections, later=True)
-    pinned_catalogues = CatalogueFollower(store, settings.unasked or "allow", settings.visits)
-    responder = _build_responder(settings, metrics, active, store, pinned_catalogues, cache)
+    open_store = partial(Store, later=True, refusals=settings.refusals_directory())
+    store = await asyncio.to_thread(open_store, settings.store_url(), directory, connections)
+    segments = SegmentFollower(settings.registry)
+    await asyncio.to_thread(segments.follow)
+    responder, pinned_catalogues = _build_responder(
+        settings, metrics, active, store, segments, cache
+    )
+    guardrails = GuardrailWatch(settings.registry, store)
     with contextlib.suppress(StoreDownError):  # it is followed as soon as it answers
         await asyncio.to_thread(keep_pinned, store, active)
+        await asyncio.to_thread(guardrails.follow)
     works = [
         PeriodicWork(partial(follow, responder, pinned_catalogues), settings.follow_seconds),
+        PeriodicWork(guardrails.follow, settings.follow_seconds),
+        PeriodicWork(segments.follow, settings.follow_seconds),
         PeriodicWork(partial(count_sales, responder), settings.sales_seconds),
         PeriodicWork(partial(remove_old_mails, store, settings.mail_days), HOUR),
+        PeriodicWork(partial(remove_old_refusals, store, settings.refusal_days), DAY),
         PeriodicWork(partial(remove_old_exposures, responder), HOUR),
     ]
     threads = ThreadPoolExecutor(len(works), "behind")
@@ -187,11 +220,15 @@ def _build_responder(
     metrics: Metrics,
     active: ActiveModel,
     store: Store,
-    pinned_catalogues: CatalogueFollower,
+    segments: SegmentFollower,
     cache: Cache,
-) -> Responder:
+) -> tuple[Responder, CatalogueFollower]:
+    """Return the responder, and the catalogues of the models that campaigns are pinned to."""
     presentation = Presentation.from_settings(settings)
-    catalogues = CatalogueFollower(store, settings.unasked or "allow", settings.visits)
+    catalogues, pinned_catalogues = (
+        CatalogueFollower(store, settings.unasked or "allow", settings.visits, segments)
+        for _ in range(2)
+    )
     breaker = CircuitBreaker(settings.breaker_failures, settings.breaker_seconds)
     computer = AnswerComputer(
         presentation, store, catalogues, breaker, active.pinned, pinned_catalogues
@@ -204,7 +241,7 @@ def _build_responder(
         metrics=metrics,
         keep_days=settings.mail_days,
     )
-    return Responder(
+    responder = Responder(
         settings=settings,
         presentation=presentation,
         metrics=metrics,
@@ -223,11 +260,18 @@ def _build_responder(
             else None
         ),
     )
+    return responder, pinned_catalogues
+
+
+def _ready_bytes(settings: Settings) -> int:
+    """Return how many bytes of answers are kept ready: none where none is to be cached."""
+    return min(settings.cache_bytes // 2, READY_BYTES)
 
 
 def build_cache(settings: Settings, metrics: Metrics) -> Cache:
     if settings.redis_url is None:
-        return MemoryCache(settings.cache_bytes, settings.cache_ttl_seconds, time.monotonic)
+        cached_bytes = settings.cache_bytes - _ready_bytes(settings)
+        return MemoryCache(cached_bytes, settings.cache_ttl_seconds, time.monotonic)
     return RedisCache(
         settings.redis_url.get_secret_value(),
         secret=settings.signing_secret(),
@@ -261,6 +305,7 @@ async def run_periodically(threads: Executor, work: Callable[[], object], second
 def follow(responder: Responder, pinned_catalogues: CatalogueFollower) -> None:
     """Read what other hosts have changed before anyone asks, and let go of what nobody needs."""
     position = responder.store.follow()
+    responder.metrics.unkept.set(responder.store.journal_fault is not None)
     responder.erasure_watch.follow(responder.store.read, position.number)
     needed = keep_pinned(responder.store, responder.active)
     model = responder.active.current  # once: it may be another one in a moment
@@ -273,6 +318,14 @@ def follow(responder: Responder, pinned_catalogues: CatalogueFollower) -> None:
         responder.freshness.note(current, position.newest)
         responder.catalogues.keep_only({model.version})
         pinned_catalogues.keep_only({model.version, *needed})
+    note_insights(responder)
+
+
+def note_insights(responder: Responder) -> None:
+    """Tell when attribution was last computed, so that somebody notices where it is not."""
+    signed = sign_insight(responder.active.registry.root, ATTRIBUTION)
+    if signed:
+        responder.metrics.set_insights(signed[0] / 1e9)
 
 
 def note_lineage(responder: Responder, model: LoadedModel) -> None:
@@ -297,6 +350,11 @@ def keep_pinned(store: Store, active: ActiveModel) -> Set[str]:
 def remove_old_mails(store: Store, days: int) -> None:
     """Remove the records of what mails showed more than so many days ago."""
     store.write(partial(forget_mails, before=int(time.time()) - days * DAY)).result()
+
+
+def remove_old_refusals(store: Store, days: int) -> None:
+    """Remove what was refused more than so many days ago from the journal."""
+    store.prune_journal(int(time.time()) - days * DAY)
 
 
 def remove_old_exposures(responder: Responder) -> None:

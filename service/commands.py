@@ -19,12 +19,14 @@ from typing import Any, Final, TypeAlias
 import orjson
 
 from models.artifact.shops import MAIN
+from service.backup_commands import add_backup_commands
 from service.errors import CommandError
 from service.http.api_keys import create_key, describe_key
 from service.http.authorization import Scope
 from service.http.connections import bounded_protocol
 from service.runtime.descriptors import make_room
 from service.runtime.logs import log_config
+from service.runtime.tracing import MissingTelemetryError, check_telemetry
 from service.runtime.workers import serve
 from service.settings import (
     MAX_CALLS_A_MINUTE,
@@ -38,7 +40,7 @@ from service.settings import (
 )
 from service.shop_commands import ACTOR, add_shop_commands, choose_shop, list_shops
 from service.shops.erasure import describe_everything, erase_everything
-from service.shops.lifecycle import prepare_shop
+from service.shops.lifecycle import opened_store, prepare_shop
 from service.shops.shop_settings import settings_of
 from service.signing.customer_tokens import CustomerToken, sign
 from service.store import keys
@@ -57,6 +59,7 @@ from service.store.store import Store
 PROGRAM = "python -m service"
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 log: Final = logging.getLogger("regulars.service")
+SAID: Final = (SettingsError, CommandError, MissingTelemetryError)
 HEADINGS = ("key_id", "name", "scopes", "calls_a_minute", "created", "revoked")
 
 
@@ -67,7 +70,7 @@ def main(arguments: Sequence[str], program: str = PROGRAM) -> int:
     try:
         settings = Settings.from_environment(os.environ)
         command(choose_shop(settings, getattr(options, "shop", None)), options)
-    except (SettingsError, StoreError, StoreBrokenError, CommandError) as error:
+    except (*SAID, StoreError, StoreBrokenError) as error:
         print(f"service: {error}", file=sys.stderr)  # noqa: T201
         return 2
     except StoreDownError:
@@ -104,6 +107,7 @@ def add_commands(commands: Subparsers) -> None:
     _add_key_commands(keys_parser.add_subparsers(required=True, metavar="COMMAND"))
     shops_parser = _add_command(commands, "shops", "List, make and end shops of the deployment.")
     add_shop_commands(shops_parser.add_subparsers(required=True, metavar="COMMAND"))
+    add_backup_commands(commands)
     _add_token_command(commands)
     _add_erasure_command(commands)
     _add_command(
@@ -206,6 +210,7 @@ def _serve(settings: Settings, _: argparse.Namespace) -> None:
         log.warning("not settings but links to services, ignored: %s", ", ".join(sorted(links)))
     if settings.demo and settings.token_secret() is None:
         settings = _sign_for_demo()
+    check_telemetry(settings.otlp_endpoint)
     prepare_registry(settings)
     prepare_runtime_directory(settings)
     try:
@@ -308,11 +313,8 @@ def _print_settings(_: Settings, __: argparse.Namespace) -> None:
 def _open_store(settings: Settings) -> Iterator[Store]:
     _prepare_store_directory(settings)
     prepare_runtime_directory(settings)
-    store = Store(settings.store_url(), settings.runtime_directory())
-    try:
+    with opened_store(settings) as store:
         yield store
-    finally:
-        store.close()
 
 
 def _prepare_store_directory(settings: Settings) -> None:

@@ -16,12 +16,16 @@ LOCALE: Final = "^[a-z]{2,3}(_[A-Z][a-z]{3})?(_[A-Z]{2})?$"
 SHOP_URL: Final = r"^https://[a-z0-9]([a-z0-9.-]{0,200}[a-z0-9])?(/[A-Za-z0-9._~-]{1,100})*$"
 SHOPIFY_SHOP: Final = r"^[A-Za-z0-9][A-Za-z0-9-]*\.myshopify\.com$"
 CURRENCY: Final = "^[A-Z]{3}$"
+CODE: Final = r"^[\x21-\x7e]{1,100}$"
+COLOR: Final = "^#[0-9a-fA-F]{6}$"
 
 # A caller reads these in place of the pattern.
 PATTERN_SENTENCES: Final = {
     NO_NUL: "may not hold the character NUL",
     PLACEMENT: "should be 1 to 50 lower case letters, digits, '-' and '_', like 'home'",
     SHOP_NAME: "should be 1 to 40 lower case letters, digits and '-', like 'acme'",
+    CODE: "should be 1 to 100 letters, digits and signs without blanks, like 'TX-81F2'",
+    COLOR: "should be a colour of six hexadecimal digits, like '#1f5c3a'",
     CURRENCY: "should be a currency of three capital letters (ISO 4217), like 'USD'",
     LOCALE: "should be a language and, where one is meant, a country, like 'en_US'",
     SHOP_URL: "should be an https address of lower case letters, like 'https://shop.example'",

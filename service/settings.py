@@ -28,6 +28,7 @@ from models.artifact.atomic import check_writable
 from models.assembly.cards import is_locale
 from models.data.urls import is_absolute
 from models.languages.languages import WordingError, read_wording
+from service.redis_address import RedisAddress
 
 PREFIX: Final = "REGULARS_"
 SIGNING_SYSTEMS: Final = ("shopify", "woocommerce", "segment", "klaviyo")  # sign their webhooks
@@ -83,6 +84,27 @@ class Settings(BaseModel):
             )
         ),
     ] = None
+    refusals_dir: Annotated[
+        Path | None,
+        Field(
+            description=(
+                "Directory of the journal of noes, erasures and revoked keys, from which they are "
+                "put back after a restore. It should be on another disk than the store. Default: "
+                "refusals in the registry."
+            )
+        ),
+    ] = None
+    refusal_days: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=3650,
+            description=(
+                "Days for which that journal is kept. Older backups are not restored without being "
+                "told to."
+            ),
+        ),
+    ] = 90
     unasked: Annotated[
         Literal["allow", "refuse"] | None,
         Field(
@@ -256,8 +278,8 @@ class Settings(BaseModel):
         SecretStr | None,
         Field(
             description=(
-                "Redis shared by all workers for cached answers and limits: redis://, rediss:// "
-                "or unix://."
+                "Redis shared by all workers for cached answers and limits: redis://, rediss://, "
+                "unix://, redis+sentinel:// or redis+cluster://."
             )
         ),
     ] = None
@@ -277,7 +299,12 @@ class Settings(BaseModel):
         float, Field(gt=0, description="Seconds until the worker tries again with one call.")
     ] = 1.0
     cache_bytes: Annotated[
-        int, Field(ge=0, description="Size of each worker's cache in bytes. Not used with Redis.")
+        int,
+        Field(
+            ge=0,
+            description="Size of each worker's cache in bytes. With Redis only up to half of it is "
+            "used, for answers that are ready to be sent again.",
+        ),
     ] = 32_000_000
     cache_ttl_seconds: Annotated[
         int, Field(ge=1, description="Lifetime of cached answers, in memory or in Redis.")
@@ -436,6 +463,17 @@ class Settings(BaseModel):
             )
         ),
     ] = False
+    console_port: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=65_535,
+            description=(
+                "Port of its own for the console, which the other port then does not have: so only "
+                "that one needs to be reached from outside."
+            ),
+        ),
+    ] = None
     default_locale: Annotated[
         str, Field(description="Locale of prices and sentences if the caller names none.")
     ] = "en_US"
@@ -455,6 +493,20 @@ class Settings(BaseModel):
             )
         ),
     ] = None
+    otlp_endpoint: Annotated[
+        str | None,
+        Field(
+            pattern=r"^https?://[^\s]+$",
+            description=(
+                "Address of a collector of traces (OTLP over HTTP), like http://collector:4318. "
+                "Default: nothing is traced."
+            ),
+        ),
+    ] = None
+    trace_share: Annotated[
+        float,
+        Field(ge=0, le=1, description="Share of the requests that are traced: 1 is all."),
+    ] = 0.01
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="Lowest level to log.")
     ] = "info"
@@ -531,8 +583,8 @@ class Settings(BaseModel):
     @field_validator("redis_url")
     @classmethod
     def _check_redis_url(cls, value: SecretStr | None) -> SecretStr | None:
-        if value and not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("should begin with redis://, rediss:// or unix://")
+        if value:
+            RedisAddress.parse(value.get_secret_value())
         return value
 
     @model_validator(mode="after")
@@ -562,6 +614,22 @@ class Settings(BaseModel):
             raise ValueError(
                 "links in mails are signed, and no secret is set to sign them with: "
                 "set REGULARS_SIGNING_KEY to a long random text"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_console_port(self) -> Self:
+        if self.console_port is None:
+            return self
+        if not self.console:
+            raise ValueError(
+                "a port of its own needs a console: set REGULARS_CONSOLE=true, or leave "
+                "REGULARS_CONSOLE_PORT out"
+            )
+        if self.console_port == self.port:
+            raise ValueError(
+                f"port {self.port} is that of the service; name another one in "
+                "REGULARS_CONSOLE_PORT, or leave it out"
             )
         return self
 
@@ -641,6 +709,10 @@ class Settings(BaseModel):
         if self.database_url is not None:
             return self.database_url.get_secret_value()
         return f"sqlite:///{(self.registry / 'store.db').absolute()}"
+
+    def refusals_directory(self) -> Path:
+        """Return the directory of the journals of refusals."""
+        return self.refusals_dir or self.registry / "refusals"
 
     def thread_count(self) -> int:
         """Return how many slates a worker works on at once.

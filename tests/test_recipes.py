@@ -24,7 +24,6 @@ import pytest
 from starlette.testclient import TestClient
 
 from models.mail.mailings import MailKind
-from service.app import create
 from service.schemas.answers import Feed, Recommendation, SlateAnswer
 from service.settings import Settings
 from tests.support.mail_templates import (
@@ -33,6 +32,7 @@ from tests.support.mail_templates import (
     render_handlebars,
     render_liquid,
 )
+from tests.support.quick_service import create_quick
 from tests.support.service_process import UNHURRIED_MS
 from tests.support.training_shop import small_shop
 from training.cli import commands
@@ -88,7 +88,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
             "deadline_ms": UNHURRIED_MS,
         }
     )
-    with TestClient(create(settings), headers={"X-API-Key": KEY}) as opened:
+    with TestClient(create_quick(settings), headers={"X-API-Key": KEY}) as opened:
         line = {"product_id": "bread", "quantity": 1, "unit_price": 2.0}
         order = {
             "event_id": "o1",

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from models.data.customers import MAX_COLUMNS
 from models.settings import SHORTEST_HORIZON_DAYS, ModelSettings
 from models.trees import MAX_LEAVES
 from training.errors import InputError
@@ -133,11 +134,24 @@ class TrainingConfig(ConfigSection):
     unasked: Unasked = "allow"
 
 
+CustomerColumnNames = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...], Field(max_length=MAX_COLUMNS)
+]
+
+
+class CustomersConfig(ConfigSection):
+    """`[customers]`: what is known of customers beside their consents and markets."""
+
+    # Columns of the customers file, by which rules, offers and audiences may be for some customers
+    columns: CustomerColumnNames = ()
+
+
 class Config(ConfigSection):
     """All settings of a file."""
 
     columns: dict[str, str] = {}  # OURS = "THEIRS": the name of a column in your files
     model: Annotated[ModelSettings, AfterValidator(check_settings)] = ModelSettings()
+    customers: CustomersConfig = CustomersConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     registry: RegistryConfig = RegistryConfig()

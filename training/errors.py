@@ -8,3 +8,7 @@ class InputError(Exception):
 
     The command line prints it and exits with status 2.
     """
+
+
+class NobodyAllowsError(InputError):
+    """Nothing is left to learn from, since everybody it is of was erased or says no."""

@@ -7,18 +7,20 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import cache, lru_cache, partial
+from multiprocessing.context import BaseContext
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, Final, TypeVar
 
 from threadpoolctl import threadpool_limits
 
 from models.recommender import Recommender
 from training.errors import InputError
+from training.progress import Advance
 
 Input = TypeVar("Input")
 Output = TypeVar("Output")
@@ -69,12 +71,11 @@ def map_in_processes(
     if processes <= 1:
         tool = open_tool()
         for part in parts:
-            yield _work_on_one_thread(work, tool, part)
+            yield work_on_one_thread(work, tool, part)
         return
     # Processes and not threads: a slate is many small steps, and they would wait for one another's
     # interpreter.
-    spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, spawn, _begin_process, (open_tool,))
+    pool = ProcessPoolExecutor(processes, _fork_server(), _begin_process, (open_tool,))
     try:
         pending: deque[Future[Output]] = deque()
         for part in parts:
@@ -91,6 +92,49 @@ def map_in_processes(
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def map_in_threads(
+    work: Callable[[Part, Advance], Output],
+    parts: Sequence[Part],
+    advance: Advance,
+    *,
+    threads: int,
+) -> list[Output]:
+    """Return `work(part, advance_part)` of every part: for work that leaves the interpreter free.
+
+    What the parts have done counts together. Where one fails, or the command is stopped, the others
+    end when they next advance.
+    """
+    done, totals, stopped = [0] * len(parts), [0] * len(parts), Event()
+
+    def advance_part(number: int, of_part: int, total: int) -> None:
+        if stopped.is_set():
+            raise CancelledError
+        done[number], totals[number] = of_part, total
+        advance(sum(done), sum(totals))
+
+    with ThreadPoolExecutor(threads) as pool:
+        futures = [
+            pool.submit(work, part, partial(advance_part, number))
+            for number, part in enumerate(parts)
+        ]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            stopped.set()
+            raise
+
+
+@cache
+def _fork_server() -> BaseContext:
+    """Return how processes start: as forks of one that has imported what they need.
+
+    It has no threads and holds no data; a process that imports by itself takes a second.
+    """
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["training.pipeline"])
+    return context
 
 
 @contextmanager
@@ -125,10 +169,10 @@ def _end_with_parent() -> None:
 
 
 def _work_in_process(work: Callable[[Any, Part], Output], part: Part) -> Output:
-    return _work_on_one_thread(work, _tool["open"](), part)
+    return work_on_one_thread(work, _tool["open"](), part)
 
 
-def _work_on_one_thread(work: Callable[[Tool, Part], Output], tool: Tool, part: Part) -> Output:
-    """The other cores have their own process."""
+def work_on_one_thread(work: Callable[[Tool, Part], Output], tool: Tool, part: Part) -> Output:
+    """Return `work(tool, part)`, done on one thread: the other cores have their own process."""
     with threadpool_limits(limits=1, user_api="blas"):
         return work(tool, part)

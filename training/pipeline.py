@@ -42,7 +42,7 @@ from training.reading.purchases import Purchases
 from training.reading.refusals import RefusalWatch
 from training.report.anchors import draw_anchors
 from training.report.build import MeasuredTwin, RunRecord, build_report
-from training.report.data import Anchor, Report, Verdict
+from training.report.data import Anchor, Report, RunVerdict
 from training.report.example_customers import draw_example_customers
 
 TOO_LITTLE: Final = (
@@ -116,7 +116,7 @@ def train(
     ]
     notes = [*refusals, *behind, *judged.ranker.notes]
     record = RunRecord(
-        verdict=Verdict.REFUSED if manifest is None else Verdict.PUBLISHED,
+        verdict=RunVerdict.REFUSED if manifest is None else RunVerdict.PUBLISHED,
         version=manifest.version if manifest else None,
         created=now,
         seconds=reporter.seconds,
@@ -231,7 +231,7 @@ def _refuse(
 ) -> Outcome:
     """Return the outcome of a run that ends before anything is learned."""
     record = RunRecord(
-        verdict=Verdict.REFUSED,
+        verdict=RunVerdict.REFUSED,
         version=None,
         created=now,
         seconds=reporter.seconds,
@@ -270,7 +270,7 @@ def evaluate_history(
     notes = [f"{method}: {limit}." for method, limit in list_limits(history).items()]
     notes += twin.ranker.notes
     record = RunRecord(
-        verdict=Verdict.MEASURED,
+        verdict=RunVerdict.MEASURED,
         version=None,
         created=now,
         seconds=reporter.seconds,

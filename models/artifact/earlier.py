@@ -15,7 +15,10 @@ CONSENT_ARRAYS: Final = ("customers.consent", "customers.consent_time")  # (n, p
 
 
 def bring_up(schema: int, arrays: Mapping[str, Array]) -> Mapping[str, Array]:
-    """Return the arrays of a schema as those of the newest. Zeros mean: never asked."""
+    """Return the arrays of a schema as those of the newest. Zeros mean: never asked.
+
+    Schema 5 added columns of the customers file; a model without them has none.
+    """
     if schema != BEFORE_MEASURING:
         return arrays
     asked = {name: arrays[name] for name in CONSENT_ARRAYS if name in arrays}

@@ -11,8 +11,9 @@ import json
 import re
 import threading
 from collections.abc import Mapping, Set
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -23,7 +24,7 @@ from models.artifact.atomic import sync_directory, sync_file
 from models.artifact.earlier import EARLIEST, bring_up
 from models.errors import ArtifactError, reading_failed
 
-SCHEMA: Final = 4
+SCHEMA: Final = 5
 MANIFEST: Final = "manifest.json"
 # The beginning of a version's name, so that names sort by time
 TIME_FORMAT: Final = "%Y%m%dT%H%M%SZ"
@@ -57,16 +58,18 @@ class Manifest:
     files: Mapping[str, FileEntry] = field(default_factory=dict)
     schema: int = SCHEMA
 
-    @property
+    @cached_property
     def version(self) -> str:
         time = datetime.fromtimestamp(self.created, UTC).strftime(TIME_FORMAT)
-        return f"{time}-{hashlib.sha256(self.to_json()).hexdigest()[:12]}"
+        return f"{time}-{hashlib.sha256(self.text).hexdigest()[:12]}"
 
-    def to_json(self) -> bytes:
-        facts = asdict(self)
+    @cached_property
+    def text(self) -> bytes:
+        """Return the manifest as it is written, in JSON. Nothing in it changes once it was made."""
+        facts = {each.name: getattr(self, each.name) for each in fields(self)}
         if not self.event_mark:
             del facts["event_mark"]  # as the versions without it are named
-        return json.dumps(facts, indent=1, sort_keys=True, allow_nan=False).encode()
+        return json.dumps(facts, indent=1, sort_keys=True, allow_nan=False, default=vars).encode()
 
 
 def created_of(version: str) -> int:
@@ -98,7 +101,7 @@ def write_artifact(
         files[file_name] = _write_array(directory / file_name, array, durable)
     manifest = replace(manifest, files=files)
     with (directory / MANIFEST).open("wb") as stream:
-        stream.write(manifest.to_json())
+        stream.write(manifest.text)
         if durable:
             sync_file(stream)
     if durable:
@@ -137,7 +140,7 @@ def read_manifest(directory: Path) -> Manifest:
         raise reading_failed(path, error) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ArtifactError(f"{path}: not a manifest of Regulars ({error})") from error
-    if manifest.to_json() != text or manifest.version != directory.name:
+    if manifest.text != text or manifest.version != directory.name:
         raise ArtifactError(
             f"{path}: does not belong to version {directory.name}; it was changed after training"
         )

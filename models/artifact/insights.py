@@ -1,6 +1,7 @@
 """Insights in a registry: figures that a command has computed and the service reads.
 
 registry/insights/NAME.json
+registry/insights/report.html   all of them as a page
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ INSIGHTS: Final = "insights"
 SCHEMA: Final = 1
 ATTRIBUTION: Final = "attribution"
 EXPERIMENTS: Final = "experiments"
+FEEDBACK: Final = "feedback"
+WORTH: Final = "worth"  # of customers
+MIN_GROUP: Final = 5  # customers of whom figures of a part of all are told
 
 
 def write_insight(registry: Path, name: str, facts: Mapping[str, Any]) -> Path:
@@ -46,6 +50,27 @@ def read_insight(registry: Path, name: str) -> dict[str, Any] | None:
             "regulars insights"
         )
     return dict(facts)
+
+
+def remove_insight(registry: Path, name: str) -> None:
+    """Remove a document, if it is there. Raises OSError."""
+    _path_of(registry, name).unlink(missing_ok=True)
+
+
+def sign_insight(registry: Path, name: str) -> tuple[int, ...]:
+    """Return what tells one edition of a document from another, () where there is none."""
+    try:
+        found = _path_of(registry, name).stat()
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise reading_failed(_path_of(registry, name), error) from error
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+def insights_report_path(registry: Path) -> Path:
+    """Return the path of the page that shows all documents of a registry."""
+    return registry / INSIGHTS / "report.html"
 
 
 def _path_of(registry: Path, name: str) -> Path:

@@ -18,6 +18,7 @@ from models.ranking.sources import merge_candidates, propose_candidates
 from models.rules.eligibility import Removed, find_allowed
 from models.rules.rule_effects import RuleEffects
 from models.slate import Reason, SlateRequest, Slot, Source
+from models.steps import step
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +59,28 @@ def rank_each(
     ranker: Ranker,
 ) -> list[RankedCandidates]:
     """Rank every candidate that the rules leave, for m customers, best first; ties by item."""
+    with step("candidates"):
+        found = _find_candidates(contexts, removed, requests, effects, ranker)
+    with step("ranking"):
+        return order_each(found.candidates, found.proposed, contexts, effects, found.pins, ranker)
+
+
+@dataclass(frozen=True)
+class _FoundCandidates:
+    """Candidates of m customers."""
+
+    proposed: list[NDArray[np.int64]]  # by a source
+    candidates: list[NDArray[np.int64]]  # and those that the shop's rules add
+    pins: list[dict[int, int]]
+
+
+def _find_candidates(
+    contexts: Sequence[RankingContext],
+    removed: Sequence[Removed],
+    requests: Sequence[SlateRequest],
+    effects: Sequence[RuleEffects],
+    ranker: Ranker,
+) -> _FoundCandidates:
     proposed_each, candidates_each, pins_each = [], [], []
     for index, context in enumerate(contexts):
         allowed = find_allowed(removed[index])
@@ -69,7 +92,7 @@ def rank_each(
         proposed_each.append(proposed)
         candidates_each.append(np.union1d(proposed, by_shop) if len(by_shop) else proposed)
         pins_each.append(pins)
-    return order_each(candidates_each, proposed_each, contexts, effects, pins_each, ranker)
+    return _FoundCandidates(proposed_each, candidates_each, pins_each)
 
 
 def order_each(

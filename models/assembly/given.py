@@ -60,7 +60,7 @@ def remove_unoffered(
 
     The result is read-only.
     """
-    offered = catalogue.offered(as_of, market)
+    offered = catalogue.offered(as_of, market, effects.opened)
     removed = np.where(offered, effects.removed, NOT_FOR_SALE)
     removed.flags.writeable = False  # all rankings share it
     return removed

@@ -84,13 +84,23 @@ class Catalogue:
         """Begin with the columns that were read of an earlier catalogue of the same shop."""
         self.columns.begin_with(earlier.columns)
 
-    def sellable(self, as_of: int, market: str | None) -> NDArray[np.bool_]:
-        """Tell which products may be shown at `as_of` (seconds since 1970) in a market: (n,)."""
-        return self.in_stock & self.offered(as_of, market)
+    def sellable(
+        self, as_of: int, market: str | None, opened: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.bool_]:
+        """Tell which products may be shown at `as_of` (seconds since 1970) in a market: (n,).
 
-    def offered(self, as_of: int, market: str | None) -> NDArray[np.bool_]:
+        `opened`: products that are shown before they are for everyone (n,).
+        """
+        return self.in_stock & self.offered(as_of, market, opened)
+
+    def offered(
+        self, as_of: int, market: str | None, opened: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.bool_]:
         """Tell which products are sold then and there, in stock or not: (n,)."""
-        now = (self.available_from <= as_of) & (as_of < self.available_until)
+        begun = self.available_from <= as_of
+        if opened is not None:
+            begun |= opened
+        now = begun & (as_of < self.available_until)
         if market is not None:
             column = self.market_names.find(market)
             now &= ~self.limited if column < 0 else (~self.limited | self.sold_in[:, column])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ NEVER_ASKED: Final = 0
 YES: Final = 1
 NO: Final = 2
 
+MAX_COLUMNS: Final = 5  # of the customers file, that a shop may name
+MAX_VALUES: Final = 100  # of each of them
 CONSENT_SLOTS: Final = 1 << 16
 
 
@@ -30,6 +32,45 @@ def consent_slot(customer_id: str) -> int:
     """Return one of CONSENT_SLOTS, by which it is known whose consent changed or was lost."""
     digest = hashlib.blake2b(f"consent {customer_id}".encode(), digest_size=4).digest()
     return int.from_bytes(digest, "little") % CONSENT_SLOTS
+
+
+@dataclass(frozen=True, eq=False)
+class CustomerColumns:
+    """Hold k columns of the customers file that the shop has named, of n customers."""
+
+    names: Strings  # (k,)
+    values: Ids  # (v,) of all columns
+    code: NDArray[np.int32]  # (n, k) index in values, -1 where unknown or not to be used
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return the columns of a shop that names none."""
+        return cls(Strings.of([]), Ids.of([]), np.zeros((0, 0), np.int32))
+
+    def of(self, user: int) -> frozenset[tuple[str, str]]:
+        """Return names and values of a customer, where they are known."""
+        if user < 0 or not len(self.names):
+            return frozenset()
+        codes = zip(self.names, self.code[user].tolist(), strict=True)
+        return frozenset((name, self.values[code]) for name, code in codes if code >= 0)
+
+    def at(self, users: NDArray[np.int64]) -> Self:
+        """Return those of these customers alone, in this order."""
+        return self if not len(self.names) else replace(self, code=self.code[users])
+
+    def without(self, users: NDArray[np.bool_]) -> Self:
+        """Return them without what is said of some customers (n,)."""
+        if not len(self.names):
+            return self
+        return replace(self, code=np.where(users[:, np.newaxis], np.int32(-1), self.code))
+
+    def values_of(self, name: str) -> list[str]:
+        """Return the values of a column, sorted; none of one that the shop has not named."""
+        names = list(self.names)
+        if name not in names:
+            return []
+        codes = np.unique(self.code[:, names.index(name)])
+        return [self.values[code] for code in codes[codes >= 0].tolist()]
 
 
 def nothing_said() -> Strings:
@@ -51,6 +92,8 @@ class Customers:
     market_names: Ids  # (m,) markets of sales and customers
     # (n,) JSON texts of models.rules.preferences, empty where nothing is known; (0,) where all are
     preferences: Strings = field(default_factory=nothing_said)
+    # By which rules and the like are for some; versions of before have none
+    columns: CustomerColumns = field(default_factory=CustomerColumns.none)
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, Self
 
+from models.data.segments import Segment
 from models.experiments.assignment import BUCKETS, bucket_of, derive_key, part_of
+from models.experiments.guardrails import Guardrail
 from models.rules.filters import Repeat
 from models.rules.shop_rules import ShopRule, read_moment
 
@@ -46,9 +48,14 @@ class Variant:
     variety: VarietyLimits | None = None
     rules: tuple[ShopRule, ...] = ()  # that hold in this part alone
     without_rules: frozenset[str] = frozenset()  # rules of the shop that do not hold in it
+    offers: frozenset[str] = frozenset()  # of the shop, that stand in this part alone
+    # Seconds since 1970: from then on nobody is in it, as it did harm; None: it was not stopped
+    stopped: int | None = None
 
     @classmethod
-    def read(cls, document: Mapping[str, Any], parse_rule: ParseRule, prefix: str) -> Self:
+    def read(
+        cls, document: Mapping[str, Any], parse_rule: ParseRule, prefix: str, stopped: int | None
+    ) -> Self:
         """Return the variant of a document that was checked. `prefix`: of the ids of its rules."""
         rules = [
             parse_rule({**rule, "id": f"{prefix}/{document['name']}/{number}"})
@@ -64,7 +71,13 @@ class Variant:
             variety=VarietyLimits(**variety) if variety else None,
             rules=tuple(rules),
             without_rules=frozenset(document.get("without_rules", ())),
+            offers=frozenset(document.get("offers", ())),
+            stopped=stopped,
         )
+
+    def runs_at(self, moment: int) -> bool:
+        """Tell whether it was not stopped before a moment."""
+        return self.stopped is None or moment < self.stopped
 
     def apply_rules(self, rules: Iterable[ShopRule]) -> tuple[ShopRule, ...]:
         """Return the shop's rules as they are in this part."""
@@ -94,12 +107,21 @@ class Experiment:
     variants: tuple[Variant, ...]  # the first one is what the others are compared with
     layer_key: bytes
     variants_key: bytes
+    guardrails: tuple[Guardrail, ...] = ()
+    segments: frozenset[str] = frozenset()  # empty: everyone
 
     @classmethod
     def read(cls, document: Mapping[str, Any], secret: bytes, parse_rule: ParseRule) -> Self:
         """Return the experiment of a document that was checked. `secret`: of the store."""
         name, layer = document["id"], document["layer"]
-        variants = [Variant.read(part, parse_rule, name) for part in document["variants"]]
+        stops = {
+            each["variant"]: read_moment(each["stopped"])
+            for each in document.get("stopped_variants", ())
+        }
+        variants = [
+            Variant.read(part, parse_rule, name, stops.get(part["name"]))
+            for part in document["variants"]
+        ]
         return cls(
             id=name,
             by=AssignedBy(document["by"]),
@@ -112,7 +134,15 @@ class Experiment:
             variants=tuple(variants),
             layer_key=derive_key(secret, f"layer {layer}"),
             variants_key=derive_key(secret, f"variants {name}"),
+            guardrails=tuple(map(Guardrail.read, document.get("guardrails", ()))),
+            segments=frozenset(document.get("segments", ())),
         )
+
+    @property
+    def boundaries(self) -> list[int]:
+        """Return the moments at which it changes who gets what."""
+        stops = [variant.stopped for variant in self.variants if variant.stopped is not None]
+        return [self.starts, self.ends, *stops]
 
     def runs_at(self, moment: int) -> bool:
         """Tell whether it is in force at a moment."""
@@ -122,8 +152,12 @@ class Experiment:
         """Tell whether it changes the slates of a placement."""
         return not self.placements or placement in self.placements
 
+    def is_for(self, segment: Segment | None) -> bool:
+        """Tell whether customers of a segment take part; None: of no segment that may be used."""
+        return not self.segments or segment in self.segments
+
     def find_variant(self, subject: str) -> Variant | None:
-        """Return the part of an id, None where it is in none."""
+        """Return the part of an id, one that was stopped too; None where it is in none."""
         if not self.first <= bucket_of(self.layer_key, subject) < self.end:
             return None
         shares = [variant.share for variant in self.variants]
@@ -157,16 +191,19 @@ def find_assigned(
     subjects: Mapping[AssignedBy, str | None],
     placement: str | None,
     moment: int,
+    segment: Segment | None = None,
 ) -> AssignedVariant | None:
     """Return the part that somebody is in at a placement and a moment, None for none.
 
-    `subjects`: their ids, as far as they are known.
+    `subjects`: their ids, as far as they are known. `segment`: theirs, where it may be used.
     """
     for experiment in experiments:
         subject = subjects[experiment.by]
         if subject is None or not experiment.runs_at(moment) or not experiment.is_at(placement):
             continue
+        if not experiment.is_for(segment):
+            continue
         variant = experiment.find_variant(subject)
-        if variant is not None:
+        if variant is not None and variant.runs_at(moment):
             return AssignedVariant(experiment.id, variant)
     return None

@@ -287,7 +287,7 @@ def _arrivals(recipient: MailRecipient) -> list[Slot]:
     """Rank what came on sale lately in the categories and brands of a customer."""
     recommender, as_of = recipient.recommender, recipient.as_of
     model, settings, catalogue = recommender.model, recommender.settings, recommender.catalogue
-    new = recommender.find_arrivals(as_of)
+    new = recommender.find_arrivals(recipient.request)
     if len(new) == 0 or len(recipient.purchase_times) == 0:
         return []
     # A model that is some weeks old takes for new what was so when it learned

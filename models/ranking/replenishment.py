@@ -14,7 +14,7 @@ from models.sources.repurchase import LAPSED_INTERVALS, find_own_intervals
 
 
 @dataclass(frozen=True)
-class DueProduct:
+class DuePurchase:
     """A product that is due to be bought again."""
 
     item: int
@@ -33,7 +33,9 @@ class PurchaseState(Protocol):
     def pairs(self) -> Interactions: ...
 
 
-def find_due(state: PurchaseState, removed: Removed, n: int, ahead_days: float) -> list[DueProduct]:
+def find_due(
+    state: PurchaseState, removed: Removed, n: int, ahead_days: float
+) -> list[DuePurchase]:
     """Find at most n products due by `ahead_days` from now, nearest day first; ties by item.
 
     A product counts if the customer bought it at an interval that is known, so more than once, and
@@ -52,7 +54,7 @@ def find_due(state: PurchaseState, removed: Removed, n: int, ahead_days: float) 
     for index in order.tolist():
         row = rows[index]
         products.append(
-            DueProduct(
+            DuePurchase(
                 item=int(pairs.item[row]),
                 lines=int(pairs.lines[row]),
                 last=int(pairs.last[row]),

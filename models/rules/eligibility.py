@@ -44,9 +44,11 @@ NONE: Final = np.uint8(ExclusionRule.NONE)
 NOT_FOR_SALE: Final = np.uint8(ExclusionRule.NOT_FOR_SALE)
 
 
-def remove_unsellable(catalogue: Catalogue, as_of: int, market: str | None) -> Removed:
-    """Remove what the catalogue keeps from everyone."""
-    sellable = catalogue.sellable(as_of, market)
+def remove_unsellable(
+    catalogue: Catalogue, as_of: int, market: str | None, opened: NDArray[np.bool_] | None = None
+) -> Removed:
+    """Remove what the catalogue keeps from everyone but those for whom it is `opened` (items,)."""
+    sellable = catalogue.sellable(as_of, market, opened)
     return np.where(sellable, NONE, NOT_FOR_SALE)
 
 

@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 from models.data.catalogue import Catalogue
 from models.data.ids import find_known
 from models.rules.eligibility import ExclusionRule, Removed, find_allowed, remove_unsellable
-from models.rules.shop_rules import BoostRule, BuryRule, CapRule, PinRule, ShopRule
+from models.rules.shop_rules import (
+    BoostRule,
+    BuryRule,
+    CapRule,
+    EarlyAccessRule,
+    PinRule,
+    ShopRule,
+)
 from models.sources.scores import rank_best
 
 T = TypeVar("T")
@@ -45,6 +52,8 @@ class RuleEffects:
     boosted: NDArray[np.int64]  # items whose odds are raised
     pins: tuple[tuple[int, int], ...]  # (position from 0, item) in the order of the rules
     caps: tuple[Cap, ...]
+    # (items,) products that are shown before they are for everyone; None: no rule opens any
+    opened: NDArray[np.bool_] | None = None
 
     def shop_candidates(
         self, removed: Removed, sales: Floats, pinned: Mapping[int, int]
@@ -125,6 +134,7 @@ def build_rule_effects(rules: Sequence[ShopRule], catalogue: Catalogue) -> RuleE
     removed, log_odds = np.zeros(len(catalogue), np.uint8), np.zeros(len(catalogue), np.float32)
     pins: list[tuple[int, int]] = []
     caps = []
+    opened: NDArray[np.bool_] | None = None
     for rule in rules:
         matched = rule.matches(catalogue)
         if isinstance(rule, BoostRule):
@@ -137,17 +147,20 @@ def build_rule_effects(rules: Sequence[ShopRule], catalogue: Catalogue) -> RuleE
         elif isinstance(rule, CapRule):
             codes = catalogue.category if rule.by == "category" else catalogue.brand
             caps.append(Cap(np.where(matched, codes, np.int32(-1)), rule.most))
+        elif isinstance(rule, EarlyAccessRule):
+            opened = matched if opened is None else opened | matched
         else:
             kept_out = rule.keeps_out(catalogue)
             removed[find_allowed(removed) & kept_out] = EXCLUSION_OF[rule.kind]
-    return RuleEffects(removed, log_odds, np.flatnonzero(log_odds > 0), tuple(pins), tuple(caps))
+    boosted = np.flatnonzero(log_odds > 0)
+    return RuleEffects(removed, log_odds, boosted, tuple(pins), tuple(caps), opened)
 
 
 def remove_unavailable(
     catalogue: Catalogue, as_of: int, market: str | None, effects: RuleEffects
 ) -> Removed:
     """Remove what the catalogue and the shop's rules keep from everyone; read-only."""
-    removed = remove_unsellable(catalogue, as_of, market)
+    removed = remove_unsellable(catalogue, as_of, market, effects.opened)
     removed = np.where(find_allowed(removed), effects.removed, removed)
     removed.flags.writeable = False  # all slates share it
     return removed

@@ -14,10 +14,12 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias, TypeVar
 
 import numpy as np
-from annotated_types import Interval, MinLen
+from annotated_types import Interval, MaxLen, MinLen
 from numpy.typing import NDArray
 
 from models.data.catalogue import Catalogue
+from models.data.customers import MAX_COLUMNS, MAX_VALUES
+from models.data.segments import NO_GROUPS, CustomerGroups, SegmentName
 from models.rules.filter_language import MAX_CHARACTERS, check_filter, parse_filter
 from models.rules.filter_mask import find_matching
 
@@ -80,8 +82,13 @@ def require_product_ids(which: ProductSelector) -> ProductSelector:
     return which
 
 
+LAST_ORDER: Final = 1_000_000
 Text = Annotated[str, MinLen(1)]
 Texts = tuple[Text, ...]
+# Columns of the customers file, each with the values of which one is to be met
+ColumnValues = Annotated[
+    dict[Text, Annotated[Texts, MinLen(1), MaxLen(MAX_VALUES)]], MaxLen(MAX_COLUMNS)
+]
 FilterText = Annotated[
     str,
     MinLen(1),
@@ -91,6 +98,7 @@ Price = Annotated[float, Interval(ge=0, le=1e12)]
 Strength = Annotated[float, Interval(ge=1, le=1e6)]  # 1 has no effect
 WHOLE: Final = JsonStep("function-before", read_whole)
 Position = Annotated[int, Interval(ge=1, le=100), WHOLE]
+Order = Annotated[int, Interval(ge=0, le=LAST_ORDER), WHOLE]
 CapMaximum = Annotated[int, Interval(ge=1, le=10), WHOLE]
 MOMENT_SCHEMA: Final = {"type": "string", "format": "date-time"}
 Moment = Annotated[int, JsonStep("function-before", read_moment, MOMENT_SCHEMA)]
@@ -130,6 +138,11 @@ class ProductSelector:
         low, high = self.min_price, self.max_price
         if low is not None and high is not None and high < low:
             raise RuleError("max_price", "should be a price that is not below `min_price`")
+
+    @property
+    def reads_prices(self) -> bool:
+        """Tell whether it depends on prices which products it means."""
+        return not (self.min_price is None and self.max_price is None and self.filter is None)
 
     def __bool__(self) -> bool:
         return any(value not in (None, ()) for value in vars(self).values())
@@ -177,6 +190,9 @@ class ShopRule:
     market: Text | None = None  # None: all
     starts: Moment | None = None  # seconds since 1970, UTC: the first second in force
     ends: Moment | None = None  # the first second that is no longer in force
+    order: Order | None = None  # the lower goes first; None: after those that have one
+    segments: tuple[SegmentName, ...] | None = None  # None or empty: everyone
+    customers: ColumnValues | None = None  # None or empty: everyone
     kind: str = field(kw_only=True)
 
     def __post_init__(self) -> None:
@@ -186,18 +202,36 @@ class ShopRule:
     def __hash__(self) -> int:
         return hash(self.id)
 
+    @property
+    def place(self) -> tuple[int, str]:
+        """Return what rules are sorted by: their order, then their ids."""
+        return place_of(self.id, self.order)
+
     def matches(self, catalogue: Catalogue) -> Mask:
         """Return which products the rule is about: a mask (items,)."""
         return (self.which or ProductSelector()).matches(catalogue)
+
+    @property
+    def reads_prices(self) -> bool:
+        """Tell whether a price decides what the rule does."""
+        return self.which is not None and self.which.reads_prices
 
     def keeps_out(self, catalogue: Catalogue) -> Mask:
         """Return which products the rule removes from every slate: a mask (items,)."""
         return np.zeros(len(catalogue), np.bool_)
 
-    def holds(self, placement: str | None, market: str | None, as_of: int) -> bool:
+    def holds(
+        self,
+        placement: str | None,
+        market: str | None,
+        as_of: int,
+        groups: CustomerGroups = NO_GROUPS,
+    ) -> bool:
+        """Tell whether it holds for a slate. `groups`: of the customer."""
         return (
             (not self.placements or placement in self.placements)
             and self.market in (None, market)
+            and groups.meet(self.segments, self.customers)
             and is_in_force(self.starts, self.ends, as_of)
         )
 
@@ -213,8 +247,14 @@ class ShopRule:
             "starts": format_moment(self.starts),
             "ends": format_moment(self.ends),
         }
-        document |= {name: value for name, value in vars(self).items() if name not in document}
+        more = {name: value for name, value in vars(self).items() if name not in document}
+        document |= {name: _plain(value) for name, value in more.items()}
         return {name: value for name, value in document.items() if value not in (None, [], {})}
+
+
+def place_of(rule_id: str, order: int | None) -> tuple[int, str]:
+    """Return the place of a rule among the others, which are sorted by it."""
+    return (LAST_ORDER + 1 if order is None else order, rule_id)
 
 
 def is_in_force(starts: int | None, ends: int | None, moment: int) -> bool:
@@ -223,6 +263,8 @@ def is_in_force(starts: int | None, ends: int | None, moment: int) -> bool:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -310,6 +352,10 @@ class MinimumRule(ShopRule):
     kind: Literal["minimum"] = field(default="minimum", kw_only=True)
     __hash__ = ShopRule.__hash__
 
+    @property
+    def reads_prices(self) -> bool:
+        return True
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.of == "margin" and self.minimum >= 1:
@@ -320,19 +366,58 @@ class MinimumRule(ShopRule):
         return self.matches(catalogue) & ~(values >= self.minimum)  # an unknown one is below
 
 
+@dataclass(frozen=True)
+class EarlyAccessRule(ShopRule):
+    """Some customers are shown matching products before their `available_from`."""
+
+    __pydantic_config__: ClassVar[Mapping[str, Any]] = STRICT | {
+        "json_schema_extra": {
+            "anyOf": [
+                {"required": [name], "properties": {name: some}}
+                for name, some in (
+                    ("segments", {"type": "array", "minItems": 1, "items": {}}),
+                    ("customers", {"type": "object", "minProperties": 1}),
+                )
+            ]
+        }
+    }
+    which: SomeProducts = field()
+    kind: Literal["early_access"] = field(default="early_access", kw_only=True)
+    __hash__ = ShopRule.__hash__
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.segments and not self.customers:
+            raise RuleError("segments", "should say for whom, or `customers` should")
+
+
 # Told apart by `kind`
 AnyShopRule: TypeAlias = (
-    FilterRule | ExcludeRule | BoostRule | BuryRule | PinRule | CapRule | MinimumRule
+    FilterRule
+    | ExcludeRule
+    | BoostRule
+    | BuryRule
+    | PinRule
+    | CapRule
+    | MinimumRule
+    | EarlyAccessRule
 )
 Rule = TypeVar("Rule", bound=ShopRule)
 
 
 def active_rules(
-    rules: Sequence[Rule], placement: str | None, market: str | None, as_of: int
+    rules: Sequence[Rule],
+    placement: str | None,
+    market: str | None,
+    as_of: int,
+    groups: CustomerGroups = NO_GROUPS,
 ) -> tuple[Rule, ...]:
-    """Return the rules that hold for a slate, by their ids."""
-    active = [rule for rule in rules if rule.holds(placement, market, as_of)]
-    return tuple(sorted(active, key=lambda rule: rule.id))
+    """Return the rules that hold for a slate, in their order.
+
+    `groups`: of the customer, where they may be used for the slate.
+    """
+    active = [rule for rule in rules if rule.holds(placement, market, as_of, groups)]
+    return tuple(sorted(active, key=lambda rule: rule.place))
 
 
 def rules_in_force(rules: Sequence[Rule], clock: int) -> tuple[Rule, ...]:

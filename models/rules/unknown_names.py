@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from models.data.catalogue import Catalogue
+from models.data.customers import Customers
 from models.data.ids import IdIndex
 from models.data.product_columns import fold_value, tell_value
 from models.rules.filter_language import parse_filter
@@ -45,10 +46,10 @@ def is_unknown(name: str | None, tables: Sequence[IdIndex]) -> bool:
 
 
 def find_unknown_in_rule(
-    rule: ShopRule, catalogue: Catalogue, market_names: IdIndex
+    rule: ShopRule, catalogue: Catalogue, customers: Customers
 ) -> Iterator[RuleProblem]:
     """Yield a problem for each field of a rule with a name that nothing in the shop bears."""
-    known = known_names(catalogue, market_names)
+    known = known_names(catalogue, customers.market_names)
     which = rule.which or ProductSelector()
     names = {
         "which.category": which.category,
@@ -61,9 +62,23 @@ def find_unknown_in_rule(
         if name is not None and is_unknown(name, known[option]):
             similar = _suggest(name, known[option])
             yield RuleProblem(field, f"{BEARS[option]} '{name}'{similar}")
+    yield from find_unknown_values(rule.customers or {}, customers)
     if which.filter is not None:
         for attribute in find_unknown_attributes(parse_filter(which.filter), catalogue):
             yield RuleProblem("which.filter", f"no product has the attribute '{attribute}'")
+
+
+def find_unknown_values(
+    wanted: Mapping[str, Collection[str]], customers: Customers
+) -> Iterator[RuleProblem]:
+    """Yield a problem for each value that no customer has in a column of the customers file."""
+    for column, values in wanted.items():
+        known = customers.columns.values_of(column)
+        for value in values:
+            if value not in known:
+                similar = _suggest_name(value, known)
+                problem = f"no customer has '{value}' in the column '{column}'{similar}"
+                yield RuleProblem(f"customers.{column}", problem)
 
 
 def find_unknown_in_preferences(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from models.data.segments import NO_GROUPS, CustomerGroups
 from models.recommender import DueSlate, Recommender, SharedContexts
 from models.shop_lists import ListedProducts, ShopList, list_products, list_viewed
 from models.slate import Bundle, FallbackReason, ScoreKind, Slate, SlateRequest, Strategy
@@ -36,24 +37,35 @@ class AnswerInputs(NamedTuple):
     knowledge: StoreKnowledge
 
 
+@dataclass
+class SharedByAnswers:
+    """Hold what answers to one customer, from one model and for one moment, share."""
+
+    contexts: SharedContexts = field(default_factory=dict)
+    shown: list[int] = field(default_factory=list)  # items that the next one must not show
+
+
 def build_answer(
     live: LiveCatalogue,
     query: RecommendationQuery,
     presentation: Presentation,
     knowledge: StoreKnowledge = AS_LEARNED,
-    contexts: SharedContexts | None = None,
+    shared: SharedByAnswers | None = None,
 ) -> RenderedAnswer:
     """Return the answer, computed: milliseconds of numpy.
 
-    `contexts`: of other answers to the same customer, for the same moment, and of this one.
+    `shared`: with the other answers of a page.
     """
-    query = assign_variant(live, query)
+    shared = shared or SharedByAnswers()
+    query = assign_served(live, query, knowledge)
     if query.switched_off:
         off = FallbackReason.SWITCHED_OFF
         return build_popular_answer(live, query, off, presentation, knowledge)
     if not query.with_rules:
         knowledge = knowledge.without_preferences()
     resolved, renderer = prepare_answer(live, query, presentation, knowledge)
+    resolved = replace(resolved, request=resolved.request.without(shared.shown))
+    contexts = shared.contexts
     if query.kind in (QueryKind.BUNDLES, QueryKind.BASKET):
         return _build_bundles(renderer, resolved, knowledge)
     if query.kind is QueryKind.RANKING:
@@ -82,7 +94,7 @@ def build_popular_answer(
     To a query for bundles it is empty: popular products belong to nothing. `knowledge`: what the
     customer has answered and said.
     """
-    query = assign_variant(live, query)
+    query = assign_served(live, query, knowledge)
     if not query.with_rules:
         knowledge = knowledge.without_preferences()
     resolved, renderer = prepare_answer(live, query, presentation, knowledge)
@@ -112,11 +124,44 @@ def build_popular_answer(
     return _render_slate(renderer, replace(slate, fallback_reason=reason))
 
 
-def assign_variant(live: LiveCatalogue, query: RecommendationQuery) -> RecommendationQuery:
+def assign_variant(
+    live: LiveCatalogue, query: RecommendationQuery, knowledge: StoreKnowledge
+) -> RecommendationQuery:
     """Return the query as the experiment that its customer or session is in has it answered."""
     if query.assigned is not None:
         return query
-    return query.assign(live.find_assigned(query.subjects, query.placement, query.as_of))
+    segment = find_groups(live, query.named_customer, query.purpose, knowledge).segment
+    return query.assign(live.find_assigned(query.subjects, query.placement, query.as_of, segment))
+
+
+def find_groups(
+    live: LiveCatalogue, customer_id: str | None, purpose: int, knowledge: StoreKnowledge
+) -> CustomerGroups:
+    """Return the groups of a customer, where they may be used in a channel.
+
+    `purpose`: of the channel. Like all that is personal it takes the consent for it, and nobody in
+    the holdout is treated by their groups.
+    """
+    if knowledge.groups == NO_GROUPS:
+        return NO_GROUPS
+    request = SlateRequest(purpose=purpose, holdout=live.holdout)
+    refusal = live.model.recommender.refusal(customer_id, request, knowledge.update)
+    return knowledge.groups if refusal is None else NO_GROUPS
+
+
+def assign_served(
+    live: LiveCatalogue, query: RecommendationQuery, knowledge: StoreKnowledge
+) -> RecommendationQuery:
+    """Return the query as its experiment has it answered by this model, or without experiment.
+
+    Nothing is in a variant that another model answers: its answer would be compared as what it is
+    not. Of a mail its record tells the variant, so whoever could not read it names none.
+    """
+    if query.recorded and query.assigned is None:
+        return query
+    query = assign_variant(live, query, knowledge)
+    is_served = query.switched_off or query.model_version in (None, live.model.version)
+    return query if is_served else query.assign(None)
 
 
 def prepare_answer(
@@ -138,7 +183,8 @@ def prepare_answer(
     resolved = resolve_query(query, catalogue, rules, moment, knowledge.unwanted, live.bundles)
     request = _as_told(live, query, resolved.request, knowledge.update)
     variety = variant.variety if variant else None
-    request = replace(request, holdout=live.holdout, variety=variety)
+    groups = find_groups(live, query.named_customer, query.purpose, knowledge)
+    request = replace(request, holdout=live.holdout, variety=variety, groups=groups)
     resolved = replace(resolved, request=request)
     missing_ids = resolved.missing_ids
     return resolved, AnswerRenderer(live.model, query, missing_ids, moment.as_of, presentation)
@@ -181,7 +227,7 @@ def _build_ranking(
     renderer: AnswerRenderer,
     resolved: ResolvedQuery,
     knowledge: StoreKnowledge,
-    contexts: SharedContexts | None,
+    contexts: SharedContexts,
 ) -> RenderedAnswer:
     """Return the products of the query, those first that this customer is likeliest to buy."""
     ranking = live.model.recommender.rank_given(
@@ -202,7 +248,7 @@ def _build_due(
     renderer: AnswerRenderer,
     resolved: ResolvedQuery,
     knowledge: StoreKnowledge,
-    contexts: SharedContexts | None,
+    contexts: SharedContexts,
 ) -> RenderedAnswer:
     query = renderer.query
     due = live.model.recommender.find_due(
@@ -219,7 +265,7 @@ def _build_slate(
     query: RecommendationQuery,
     resolved: ResolvedQuery,
     knowledge: StoreKnowledge,
-    contexts: SharedContexts | None,
+    contexts: SharedContexts,
 ) -> Slate:
     request = resolved.request
     if query.kind is QueryKind.POPULAR:

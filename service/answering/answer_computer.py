@@ -10,15 +10,20 @@ from functools import partial
 from threading import Lock
 from typing import Final, TypeVar
 
+from models.data.customers import TRAIN
+from models.data.segments import NO_GROUPS, CustomerGroups
 from models.rules.preferences import NO_PREFERENCES
 from models.slate import FallbackReason
+from models.steps import step
 from models.updates.customer import NO_UPDATE, CustomerUpdate
 from service.answering.answer import (
     AnswerInputs,
+    assign_served,
     assign_variant,
     build_answer,
     build_popular_answer,
 )
+from service.answering.offers import find_offer
 from service.answering.presentation import Presentation
 from service.answering.query import QueryKind, RecommendationQuery, StoreKnowledge
 from service.answering.render import RenderedAnswer
@@ -78,7 +83,28 @@ class AnswerComputer:
             query = replace(query, basket=_order_of(knowledge))
         with self.computing:
             answer = build_answer(live, query, self.presentation, knowledge)
-            return ComputedAnswer(answer, knowledge.number)
+        return self.add_offer(ComputedAnswer(answer, knowledge.number), live, query, knowledge)
+
+    def add_offer(
+        self,
+        computed: ComputedAnswer,
+        live: LiveCatalogue,
+        query: RecommendationQuery,
+        knowledge: StoreKnowledge,
+        occasion: str | None = None,
+    ) -> ComputedAnswer:
+        """Return an answer with the offer that stands beside it, where one does.
+
+        Where no code can be given now it has none, and nobody keeps it.
+        """
+        try:
+            offer = find_offer(self.store, self.presentation, live, query, knowledge, occasion)
+        except StoreDownError as error:
+            log.warning("a code of an offer was not given: %s", error)
+            return replace(computed, stamp=None)
+        if offer is None:
+            return computed
+        return replace(computed, answer=computed.answer.with_offer(offer))
 
     def compute_page(
         self, model: LoadedModel, page: PageQuery, progress: PageInProgress
@@ -92,13 +118,28 @@ class AnswerComputer:
             return ComputedPage(tuple(progress.answers), None)
         others: dict[str, AnswerInputs] = {}
         for query in page.queries:
-            query = assign_variant(inputs.live, query)
+            query = assign_variant(inputs.live, query, inputs.knowledge)
             if query.model_version not in (None, *others):
                 others[query.model_version or ""] = self._gather_other(model, query) or inputs
         with self.computing:
             build_page(page, self.presentation, inputs, others, progress)
         stamp = min(each.knowledge.number for each in (inputs, *others.values()))
-        return ComputedPage(tuple(progress.answers), stamp)
+        return self._add_offers(page, inputs, ComputedPage(tuple(progress.answers), stamp))
+
+    def _add_offers(
+        self, page: PageQuery, inputs: AnswerInputs, computed: ComputedPage
+    ) -> ComputedPage:
+        """Return a page with an offer beside the first of its parts that one stands beside."""
+        live, knowledge = inputs
+        answers = list(computed.answers)
+        for index, query in enumerate(page.queries):
+            asked = assign_served(live, query, knowledge)
+            answer = ComputedAnswer(answers[index], computed.stamp)
+            offered = self.add_offer(answer, live, asked, knowledge)
+            if offered is not answer:
+                answers[index] = offered.answer
+                return ComputedPage(tuple(answers), offered.stamp)
+        return computed
 
     def find_other_model(self, model: LoadedModel, query: RecommendationQuery) -> LoadedModel:
         """Return the model that the experiment of a query has it answered with.
@@ -125,8 +166,9 @@ class AnswerComputer:
         inputs = self._gather(self.catalogues, model, query, (query,))
         if inputs is None:
             return None
-        query = assign_variant(inputs.live, query)
-        return query, self._gather_other(model, query) or inputs
+        query = assign_variant(inputs.live, query, inputs.knowledge)
+        inputs = self._gather_other(model, query) or inputs
+        return assign_served(inputs.live, query, inputs.knowledge), inputs
 
     def _gather(
         self,
@@ -165,8 +207,10 @@ class AnswerComputer:
             reason = FallbackReason.STORE_UNAVAILABLE
             popular = build_popular_answer(live, query, reason, self.presentation, knowledge)
             return ComputedAnswer(popular, None)
+        query = assign_served(live, query, knowledge)
         with self.computing:
-            return ComputedAnswer(build_answer(live, query, self.presentation, knowledge), None)
+            answer = build_answer(live, query, self.presentation, knowledge)
+        return self.add_offer(ComputedAnswer(answer, None), live, query, knowledge)
 
     def as_learned(self, live: LiveCatalogue, customer_id: str | None) -> StoreKnowledge:
         """Return what is known of a customer without the store.
@@ -243,7 +287,8 @@ class AnswerComputer:
                 *customer, query.order_id, order_owner=owner, mailed=mailed
             )
 
-        return self.ask_store(read)
+        with step("store"):
+            return self.ask_store(read)
 
     def read_catalogue(
         self,
@@ -265,13 +310,28 @@ class AnswerComputer:
             buyer: self._update_of(live, buyer, replace(records, rows=[], words=words))
             for buyer, words in records.buyers.items()
         }
+        update = self._update_of(live, customer_id, records)
         return StoreKnowledge(
-            self._update_of(live, customer_id, records),
+            update,
             records.stamp,
             order=order,
             unwanted=order,
             buyers=buyers,
+            groups=self._groups_of(live, customer_id, update),
         )
+
+    def _groups_of(
+        self, live: LiveCatalogue, customer_id: str | None, update: CustomerUpdate
+    ) -> CustomerGroups:
+        """Return the groups of a customer who allows to be learned from."""
+        if customer_id is None or update.forgotten or not live.model.is_whole:
+            return NO_GROUPS
+        recommender = live.model.recommender
+        segment = self.catalogues.find_segment(customer_id)
+        groups = CustomerGroups(segment, recommender.find_columns(customer_id))
+        if groups == NO_GROUPS or not recommender.allows(customer_id, TRAIN, update):
+            return NO_GROUPS
+        return groups
 
     def _update_of(
         self, live: LiveCatalogue, customer_id: str | None, records: CustomerRecords

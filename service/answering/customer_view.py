@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from models.assembly.cards import build_card
+from models.data.customer_figures import CustomerFigure
 from models.data.customers import MEASURE, PERSONALIZE_EMAIL, PERSONALIZE_WEB, PURPOSES, TRAIN
 from models.data.events import KINDS
 from models.data.history import LATEST, NEVER, Interactions
@@ -19,13 +20,15 @@ from models.languages.phrases import Phrase
 from models.model import Model
 from models.ranking.context import RankingContext
 from models.ranking.reasons import THIS, buy_again
-from models.ranking.replenishment import DueProduct, find_due
+from models.ranking.replenishment import DuePurchase, find_due
 from models.recommender import NOBODY, Recommender
 from models.rules.filters import Repeat
 from models.rules.preferences import Preferences
 from models.slate import Slate, SlateRequest
 from models.updates.customer import CustomerUpdate, allows
+from service.answering.answer import find_groups
 from service.answering.answer_computer import AnswerComputer
+from service.answering.customer_figures import say_segment
 from service.answering.presentation import Presentation
 from service.answering.query import EMAIL
 from service.answering.render import render_reason
@@ -34,7 +37,8 @@ from service.model.loaded_model import LoadedModel
 from service.store.customer_export import ANSWERS, describe_consents
 
 USED_FOR: Final = {
-    TRAIN: "To learn, together with what all customers bought, which products go together",
+    TRAIN: "To learn, together with what all customers bought, which products go together and who "
+    "comes back",
     PERSONALIZE_WEB: "To choose the products that the shop's pages show you",
     PERSONALIZE_EMAIL: "To choose the products in mails to you",
     MEASURE: "To measure what its recommendations bring the shop",
@@ -83,13 +87,15 @@ def view_customer(
     if as_of is None:
         live = live.with_rules_at(int(time.time()))
     in_mail = (placement or "").startswith(EMAIL)
+    purpose = PERSONALIZE_EMAIL if in_mail else PERSONALIZE_WEB
     request = SlateRequest(
         as_of=shop_time if as_of is None else as_of,
         events_until=LATEST if as_of is None else as_of,
         placement=placement,
-        purpose=PERSONALIZE_EMAIL if in_mail else PERSONALIZE_WEB,
+        purpose=purpose,
         rules=live.rules,
         holdout=live.holdout,
+        groups=find_groups(live, customer_id, purpose, knowledge),
     )
     return CustomerView(
         customer_id=customer_id,
@@ -126,7 +132,7 @@ def describe_due(
 
 
 def _describe_due_product(
-    recommender: Recommender, context: RankingContext, product: DueProduct, language: Language
+    recommender: Recommender, context: RankingContext, product: DuePurchase, language: Language
 ) -> dict[str, Any]:
     reason = buy_again(context.pairs, product.item, context.as_of)
     return {
@@ -139,10 +145,12 @@ def _describe_due_product(
     }
 
 
-def describe_profile(view: CustomerView, n: int, language: Language) -> dict[str, Any]:
+def describe_profile(
+    view: CustomerView, n: int, language: Language, figure: CustomerFigure | None = None
+) -> dict[str, Any]:
     """Return what is known, what it is used for, and why the present slate is what it is.
 
-    Of the products, the n that count most.
+    Of the products, the n that count most. `figure`: what was computed of the customer.
     """
     recommender, update = view.recommender, view.update
     context, catalogue = view.build_context(), view.recommender.catalogue
@@ -177,9 +185,14 @@ def describe_profile(view: CustomerView, n: int, language: Language) -> dict[str
             "preferences": said.document(),
             "products_not_used": [catalogue.ids[item] for item in update.unused.tolist()],
         },
+        "segment": None if figure is None else language.say(_say_segment(figure, pairs)),
         "products": products,
         "slate": _describe_slate(recommender, slate, language),
     }
+
+
+def _say_segment(figure: CustomerFigure, pairs: Interactions) -> Phrase:
+    return say_segment(figure, int(pairs.last.max(initial=NEVER)))
 
 
 def _describe_purchases(pairs: Interactions) -> dict[str, Any]:
@@ -252,6 +265,7 @@ def describe_learned(view: CustomerView) -> dict[str, Any]:
     return {
         "model_version": version,
         "market": view.request.filters.market,
+        "columns": dict(sorted(model.customers.columns.of(view.user))),
         "preferences": _learned_preferences(model, view.user),
         "consent": {
             name: ANSWERS.get(answer) for name, answer in zip(PURPOSES, answers, strict=True)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from models.data.catalogue import Catalogue
 from models.data.timestamps import format_timestamp
-from models.explanation import ExplainedProduct, Explanation, explain
+from models.explanation import Explanation, ProductExplanation, explain
 from models.languages.languages import Language
 from models.rules.eligibility import ExclusionRule
 from service.answering.answer import prepare_answer
@@ -52,7 +52,7 @@ def explain_slate(
 def _describe(explanation: Explanation, catalogue: Catalogue, language: Language) -> dict[str, Any]:
     slate = explanation.slate
 
-    def describe_all(products: Sequence[ExplainedProduct]) -> list[dict[str, Any]]:
+    def describe_all(products: Sequence[ProductExplanation]) -> list[dict[str, Any]]:
         return [_describe_product(product, catalogue, language) for product in products]
 
     asked = None
@@ -76,7 +76,7 @@ def _describe(explanation: Explanation, catalogue: Catalogue, language: Language
 
 
 def _describe_product(
-    product: ExplainedProduct, catalogue: Catalogue, language: Language
+    product: ProductExplanation, catalogue: Catalogue, language: Language
 ) -> dict[str, Any]:
     rule, reason = product.removed_by, product.reason
     return {

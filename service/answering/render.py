@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
 from types import MappingProxyType
 from typing import Any, Final, Self
@@ -38,8 +39,10 @@ from service.answering.query import RecommendationQuery, find_unknown_names
 from service.model.loaded_model import LoadedModel
 from service.signing import recommendation_ids
 from service.signing.click_links import LinkedSlate
+from service.store.change_counters import counter_of
 
 NO_CUSTOMER: Final = b'"customer_id":null'
+NO_OFFER: Final = b'"offer":null'  # the first one is that of the answer
 BEFORE_ID: Final = b'{"recommendation_id":"'
 
 
@@ -64,6 +67,14 @@ class RenderedAnswer:
         name = b'"customer_id":' + orjson.dumps(customer_id)
         return self.body.replace(NO_CUSTOMER, name, 1)
 
+    def with_offer(self, offer: Mapping[str, Any]) -> Self:
+        """Return a new answer with an offer beside its slate, which stays what it is.
+
+        A quote within a text is escaped, so no text before it reads like its field.
+        """
+        body = self.body.replace(NO_OFFER, b'"offer":' + orjson.dumps(offer), 1)
+        return replace(self, body=body)
+
     @property
     def recommendation_id(self) -> str:
         """Return the id of the slate: the first text of the body."""
@@ -75,15 +86,35 @@ class RenderedAnswer:
         """Return the products that a new answer shows, of bundles all but the anchor."""
         return {product["id"] for product in shown_products(self.recommendations)}
 
+    @cached_property
+    def tag(self) -> str:
+        """Return what tells it from other answers at the same address."""
+        return make_tag(self.body)
+
+    @cached_property
+    def counters(self) -> tuple[int, ...]:
+        """Return the counters of the products that it shows."""
+        return tuple(counter_of("product", product_id) for product_id in sorted(self.product_ids))
+
     def pack(self) -> bytes:
         """Return it as bytes, which `unpack` reads."""
-        return f"{self.strategy} {self.fallback_reason}\n".encode() + self.body
+        counters = ",".join(map(str, self.counters))
+        words = f"{self.strategy} {self.fallback_reason} {self.tag} {counters}\n"
+        return words.encode() + self.body
 
     @classmethod
     def unpack(cls, packed: bytes) -> Self:
         words, _, body = packed.partition(b"\n")
-        strategy, fallback_reason = words.decode().split(" ")
-        return cls(strategy, fallback_reason, body)
+        strategy, fallback_reason, tag, counters = words.decode().split(" ")
+        answer = cls(strategy, fallback_reason, body)
+        shown = tuple(map(int, counters.split(","))) if counters else ()
+        vars(answer).update(tag=tag, counters=shown)  # they are not computed again
+        return answer
+
+
+def make_tag(body: bytes) -> str:
+    """Return what tells a body from others at the same address."""
+    return hashlib.blake2b(body, digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -147,6 +178,7 @@ class AnswerRenderer:
             "placement": query.placement,
             "experiment": experiment,
             "variant": variant,
+            "offer": None,  # put in by `with_offer`
             "strategy": facts.strategy,
             "fallback": fallback_reason is not None,
             "fallback_reason": fallback_reason,

@@ -6,11 +6,12 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from models.slate import FallbackReason
+from models.steps import step
 from service.answering.answer import build_popular_answer
 from service.answering.answer_computer import (
     AnswerComputer,
@@ -21,7 +22,7 @@ from service.answering.answer_computer import (
 from service.answering.exposures import ExposureRecorder, ShownAnswer
 from service.answering.presentation import Presentation
 from service.answering.query import AWAY, RecommendationQuery, StoreKnowledge
-from service.answering.render import RenderedAnswer
+from service.answering.render import RenderedAnswer, make_tag
 from service.answering.scoring_pool import LateError, ScoringPool
 from service.answering.shop_page import (
     PageInProgress,
@@ -33,6 +34,7 @@ from service.answering.shop_page import (
 )
 from service.cache.memory import Cache
 from service.errors import NoModel, Problem
+from service.http.ready_answers import AnswerBasis
 from service.model.active_model import ActiveModel
 from service.model.freshness import Freshness
 from service.model.live_catalogue import CatalogueFollower, LiveCatalogue
@@ -40,6 +42,7 @@ from service.model.loaded_model import LoadedModel
 from service.runtime.metrics import Metrics, child_of
 from service.settings import Settings
 from service.store.change_counters import (
+    ASSORTMENT,
     CATALOGUE,
     ERASED,
     POINT_MARK,
@@ -56,6 +59,8 @@ POPULAR_SECONDS: Final = 0.005
 # And so long before that it is asked what the customer has said since the model learned.
 WORDS_SECONDS: Final = 0.02
 SHARED_COUNTERS: Final = (CATALOGUE, RULES, ERASED)
+ASSORTMENT_COUNTER: Final = counter_of(*ASSORTMENT)
+Point = tuple[tuple[int, ...], bytes]  # what an answer was made at, and in which store
 Compute = Callable[[LoadedModel, RecommendationQuery], ComputedAnswer]
 
 
@@ -65,7 +70,17 @@ class ServedAnswer:
 
     body: bytes
     degraded: bool  # something was slow or away, so nobody should keep it
+    tag: str  # tells the body from others at the same address
     shown: tuple[ShownAnswer, ...] = ()  # the slates that it is made of
+    # None: the next such query may have another answer
+    basis: AnswerBasis | None = field(default=None, compare=False)
+
+
+class CachedAnswer(NamedTuple):
+    """An answer as it was cached, and the position of the store that it was made at."""
+
+    answer: RenderedAnswer
+    stamp: int
 
 
 @dataclass(frozen=True)
@@ -99,14 +114,16 @@ class Responder:
         if not model.is_whole:
             reason = FallbackReason.MODEL_DAMAGED
             return await self._respond_popular(model, query, reason, deadline)
-        key = self.cache_key(model, query)
+        point = self._point(model, query.as_of)
+        key = self._key_at(point, model, query)
         if query.cacheable:
-            packed = await self.find_cached(key, counters_of(query))
-            if packed is not None:
+            found = await self._find_answer(model, query, key)
+            if found is not None:
                 child_of(self.metrics.cache_lookups, "hit").inc()
-                return self._serve(query, RenderedAnswer.unpack(packed), degraded=False)
+                served = self._serve(query, found.answer, degraded=False)
+                return self._with_basis(served, model, point, found.stamp)
             child_of(self.metrics.cache_lookups, "miss").inc()
-        return await self._respond_computed(model, query, key, deadline)
+        return await self._respond_computed(model, query, key, point, deadline)
 
     async def respond_page(self, page: PageQuery, *, limited: bool = False) -> ServedAnswer:
         """Return a page, always, where there is a model. Raises NoModel before the first one."""
@@ -169,7 +186,8 @@ class Responder:
         for answer in answers:
             child_of(self.metrics.answers, answer.strategy, answer.fallback_reason).inc()
         shown = tuple(map(ShownAnswer, page.queries, answers))
-        return ServedAnswer(render_page(page, answers), degraded, shown)
+        body = render_page(page, answers)
+        return ServedAnswer(body, degraded, make_tag(body), shown)
 
     def note_delivery(self, served: ServedAnswer) -> None:
         """Have the slates of an answer recorded, behind it, that a caller gets now."""
@@ -185,31 +203,71 @@ class Responder:
         return model
 
     def cache_key(self, model: LoadedModel, query: RecommendationQuery, use: str = "") -> bytes:
-        """Return the key of a value that is made from a query; `use` tells two such values apart.
+        """Return the key of a value made from a query; `use` tells two such values apart."""
+        return self._key_at(self._point(model, query.as_of), model, query, use)
 
-        Rules begin and end by the clock, unless the query is about another moment.
+    def _key_at(
+        self, point: Point, model: LoadedModel, query: RecommendationQuery, use: str = ""
+    ) -> bytes:
+        epoch, identity = point
+        return query.key((model.version, *epoch, use), self.presentation.links.secret + identity)
+
+    def _point(self, model: LoadedModel, as_of: int | None) -> Point:
+        """Return what answers depend on besides the query, the model and counters.
+
+        Rules begin and end by the clock, unless a query is about another moment.
         """
-        clock = int(time.time()) if query.as_of is None else None
-        edition = self.catalogues.edition(model, clock)
+        clock = int(time.time()) if as_of is None else None
         # After a store was restored its numbers stand for other changes.
         mark = self.store.counters[POINT_MARK]
-        secret = self.presentation.links.secret + self.store.identity
-        return query.key(f"{model.version} {edition}{use} {mark}", secret)
+        return (*self.catalogues.edition(model, clock), mark), self.store.identity
 
     async def find_cached(self, key: bytes, counters: tuple[int, ...]) -> bytes | None:
         """Return a cached value, unless one of these counters has changed since it was made."""
-        stamped = await self.cache.get(key)
+        found = await self._find_stamped(key)
+        if found is None or found[0] < self.store.counters.newest(counters):
+            return None
+        return found[1]
+
+    async def _find_stamped(self, key: bytes) -> tuple[int, bytes] | None:
+        with step("cache"):
+            stamped = await self.cache.get(key)
         if stamped is None:
             return None
-        stamp = int.from_bytes(stamped[:STAMP_BYTES], "little")
-        return stamped[STAMP_BYTES:] if stamp >= self.store.counters.newest(counters) else None
+        return int.from_bytes(stamped[:STAMP_BYTES], "little"), stamped[STAMP_BYTES:]
+
+    async def _find_answer(
+        self, model: LoadedModel, query: RecommendationQuery, key: bytes
+    ) -> CachedAnswer | None:
+        found = await self._find_stamped(key)
+        if found is None:
+            return None
+        stamp, answer = found[0], RenderedAnswer.unpack(found[1])
+        newest = self.store.counters.newest(self._counters_of_answer(model, query, answer))
+        return CachedAnswer(answer, stamp) if stamp >= newest else None
+
+    def _counters_of_answer(
+        self, model: LoadedModel, query: RecommendationQuery, answer: RenderedAnswer
+    ) -> tuple[int, ...]:
+        """Return the counters whose change makes an answer old.
+
+        Where prices decide nothing, another price of a product that it does not show is none.
+        """
+        if query.reads_prices or self.catalogues.as_known(model).reads_prices:
+            return counters_of(query)
+        return (*counters_of(query, ASSORTMENT_COUNTER), *answer.counters)
 
     def cache_value(self, key: bytes, stamp: int, value: bytes) -> None:
         """Have a value cached that was made at a position of the store."""
         self.cache.put(key, stamp.to_bytes(STAMP_BYTES, "little") + value)
 
     async def _respond_computed(
-        self, model: LoadedModel, query: RecommendationQuery, key: bytes, deadline: float
+        self,
+        model: LoadedModel,
+        query: RecommendationQuery,
+        key: bytes,
+        point: Point,
+        deadline: float,
     ) -> ServedAnswer:
         loop = asyncio.get_running_loop()
         compute = self.compute_recorded if query.recorded else self.computer.compute
@@ -232,7 +290,10 @@ class Responder:
                 raise
             reason = FallbackReason.MODEL_DAMAGED
             return await self._respond_popular(model, query, reason, deadline)
-        return self._serve(query, computed.answer, degraded=computed.stamp is None)
+        served = self._serve(query, computed.answer, degraded=computed.stamp is None)
+        if computed.stamp is None or not query.cacheable:
+            return served
+        return self._with_basis(served, model, point, computed.stamp)
 
     async def _respond_popular(
         self,
@@ -277,6 +338,32 @@ class Responder:
                 words = await asyncio.wait_for(read, max(seconds, WORDS_SECONDS))
         return words or self.computer.as_learned(live, customer_id)
 
+    def _with_basis(
+        self, served: ServedAnswer, model: LoadedModel, point: Point, newest: int
+    ) -> ServedAnswer:
+        """Return an answer with what it stands on. `newest`: the position of the store it holds."""
+        ((query, answer),) = served.shown
+        counters, as_of = self._counters_of_answer(model, query, answer), query.as_of
+        recorded = served.shown if self.exposures else ()
+        hits = child_of(self.metrics.cache_lookups, "hit")
+        answers = child_of(self.metrics.answers, answer.strategy, answer.fallback_reason)
+
+        def holds() -> bool:
+            return (
+                self.active.current is model
+                and model.is_whole
+                and self._point(model, as_of) == point
+                and self.store.counters.newest(counters) <= newest
+            )
+
+        def note() -> None:
+            hits.inc()
+            answers.inc()
+            if self.exposures is not None:
+                self.exposures.note(recorded)
+
+        return replace(served, basis=AnswerBasis(holds, note))
+
     def _keep(self, key: bytes | None, computed: ComputedAnswer) -> None:
         if key is not None and computed.stamp is not None:
             self.cache_value(key, computed.stamp, computed.answer.pack())
@@ -286,7 +373,7 @@ class Responder:
     ) -> ServedAnswer:
         child_of(self.metrics.answers, answer.strategy, answer.fallback_reason).inc()
         body = answer.body_for(query.customer_id)
-        return ServedAnswer(body, degraded, (ShownAnswer(query, answer),))
+        return ServedAnswer(body, degraded, answer.tag, (ShownAnswer(query, answer),))
 
 
 def counters_of_page(page: PageQuery) -> tuple[int, ...]:
@@ -297,8 +384,11 @@ def counters_of_page(page: PageQuery) -> tuple[int, ...]:
     return tuple(sorted(counters))
 
 
-def counters_of(query: RecommendationQuery) -> tuple[int, ...]:
-    """Return the counters whose change makes an answer old."""
+def counters_of(query: RecommendationQuery, of_products: int = CATALOGUE) -> tuple[int, ...]:
+    """Return the counters whose change makes an answer old.
+
+    `of_products`: the one that tells which changes of products do.
+    """
     names: list[tuple[str, str | None]] = [
         ("customer", query.named_customer),
         ("session", query.session_id),
@@ -314,4 +404,4 @@ def counters_of(query: RecommendationQuery) -> tuple[int, ...]:
     if query.reads_ratings:
         names.append(RATINGS)
     own = tuple(counter_of(kind, name) for kind, name in names if name is not None)
-    return SHARED_COUNTERS + own
+    return (of_products, RULES, ERASED, *own)

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from service.runtime.metrics import Metrics
+from service.runtime.tracing import in_this_trace
 
 T = TypeVar("T")
 
@@ -66,8 +67,10 @@ class ScoringPool:
     def _start(
         self, key: Hashable, work: Callable[[], T], keep: Callable[[T], None]
     ) -> asyncio.Task[T]:
+        traced = in_this_trace(work)
+
         async def run() -> T:
-            result = await asyncio.get_running_loop().run_in_executor(self._pool, work)
+            result = await asyncio.get_running_loop().run_in_executor(self._pool, traced)
             keep(result)
             return result
 

@@ -8,10 +8,11 @@ from typing import Final
 
 import orjson
 
-from models.recommender import SharedContexts
+from models.data.ids import find_known
 from models.slate import FallbackReason
 from service.answering.answer import (
     AnswerInputs,
+    SharedByAnswers,
     assign_variant,
     build_answer,
     build_popular_answer,
@@ -49,7 +50,7 @@ class PageInProgress:
     """Hold the parts that a thread has finished, in their order, and what they show."""
 
     answers: list[RenderedAnswer] = field(default_factory=list)
-    shown: set[str] = field(default_factory=set)
+    shown: list[str] = field(default_factory=list)
 
     def without_shown(self, query: RecommendationQuery) -> RecommendationQuery:
         """Return a query that leaves out what is shown above."""
@@ -58,7 +59,7 @@ class PageInProgress:
         return replace(query, exclude=tuple(sorted({*query.exclude, *self.shown})))
 
     def add(self, answer: RenderedAnswer) -> None:
-        self.shown |= answer.product_ids
+        self.shown += answer.product_ids
         self.answers.append(answer)
 
     def copy(self) -> PageInProgress:
@@ -67,6 +68,27 @@ class PageInProgress:
         for answer in self.answers.copy():
             copied.add(answer)
         return copied
+
+
+@dataclass
+class PartsOfModel:
+    """The parts of a page that one model answers."""
+
+    inputs: AnswerInputs
+    shared: SharedByAnswers = field(default_factory=SharedByAnswers)
+    resolved: int = 0  # of the products that the page shows, whose items are known
+
+    def build(
+        self, query: RecommendationQuery, presentation: Presentation, progress: PageInProgress
+    ) -> RenderedAnswer:
+        """Compute a part without what those above it show."""
+        live, knowledge = self.inputs
+        if query.switched_off:
+            query = progress.without_shown(query)
+        shown = progress.shown[self.resolved :]
+        self.shared.shown += find_known(live.model.recommender.catalogue.ids, shown)
+        self.resolved += len(shown)
+        return build_answer(live, query, presentation, knowledge, self.shared)
 
 
 def build_page(
@@ -81,13 +103,12 @@ def build_page(
     The customer is folded in once for all of them. `others`: of models that experiments answer
     with, by version.
     """
-    contexts: dict[str | None, SharedContexts] = {}
+    parts = {version: PartsOfModel(each) for version, each in others.items()}
+    of_active = PartsOfModel(inputs)
     for query in page.queries:
-        query = assign_variant(inputs.live, progress.without_shown(query))
-        version = query.model_version
-        live, knowledge = others.get(version or "", inputs)
-        shared = contexts.setdefault(version, {})
-        progress.add(build_answer(live, query, presentation, knowledge, shared))
+        query = assign_variant(inputs.live, query, inputs.knowledge)
+        of_model = parts.get(query.model_version or "", of_active)
+        progress.add(of_model.build(query, presentation, progress))
 
 
 def finish_page(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from service.console.visit import Page, Visit
+from service.console.visit import ScreenContent, ScreenVisit
 
 SHOWN: Final = 50
 
 
-async def show(visit: Visit) -> Page:
+async def show(visit: ScreenVisit) -> ScreenContent:
     changes = await visit.get("/v1/audit", limit=SHOWN, after=visit.asked("after"))
-    return Page("audit.html", {"changes": changes})
+    return ScreenContent("audit.html", {"changes": changes})

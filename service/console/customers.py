@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from service.console.api import ApiAnswer, address
 from service.console.render import link
-from service.console.visit import Move, Page, Visit
+from service.console.visit import Move, ScreenContent, ScreenVisit
 
 PLACEMENTS: Final = ("home", "product", "basket", "email")
 ALLOW: Final = "allow-"  # begins the names of fields about a purpose
@@ -14,13 +14,13 @@ RECENT: Final = 100  # events among which recent customers are looked for
 SHOWN: Final = 10
 
 
-async def show(visit: Visit) -> Page:
+async def show(visit: ScreenVisit) -> ScreenContent:
     customer_id = visit.asked("id")
     if not customer_id:
         events = await visit.get("/v1/events", limit=RECENT)
-        return Page("customers.html", {"recent": find_recent(events)})
+        return ScreenContent("customers.html", {"recent": find_recent(events)})
     if visit.asked("forget"):
-        return Page("forget.html", {"customer_id": customer_id})
+        return ScreenContent("forget.html", {"customer_id": customer_id})
     placement = visit.asked("placement") or PLACEMENTS[0]
     explain = {
         "placement": placement,
@@ -34,7 +34,7 @@ async def show(visit: Visit) -> Page:
         ("/v1/events", {"customer_id": customer_id, "limit": 20}),
         (address("customers", customer_id, "preferences"), {}),
     )
-    return Page(
+    return ScreenContent(
         "customer.html",
         {
             "customer_id": customer_id,
@@ -67,11 +67,11 @@ def _by_id(explained: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {one["id"]: one for one in explained.get("ranked", [])}
 
 
-async def act(visit: Visit) -> Page | Move:
+async def act(visit: ScreenVisit) -> ScreenContent | Move:
     customer_id = visit.sent("id")
     if visit.sent("act") == "forget":
         receipt = await visit.send("DELETE", address("customers", customer_id))
-        return Page("forgotten.html", {"customer_id": customer_id, "receipt": receipt})
+        return ScreenContent("forgotten.html", {"customer_id": customer_id, "receipt": receipt})
     answers = {
         name.removeprefix(ALLOW): said == "yes"
         for name, said in visit.form.items()
@@ -79,5 +79,7 @@ async def act(visit: Visit) -> Page | Move:
     }
     said = await visit.send("PUT", address("customers", customer_id, "consent"), answers)
     if not said.ok:
-        return Page("failed.html", {"answer": said, "back": link("customers", id=customer_id)})
+        return ScreenContent(
+            "failed.html", {"answer": said, "back": link("customers", id=customer_id)}
+        )
     return Move(link("customers", id=customer_id, done="consent"))

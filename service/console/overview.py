@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.console.visit import Page, Visit
+from service.console.visit import ScreenContent, ScreenVisit
 
 SLATES: Final = "/v1/customers/{customer_id}/recommendations"
 OLD_DAYS: Final = 8  # of a model
@@ -24,11 +24,11 @@ class Sample:
     value: float
 
 
-async def show(visit: Visit) -> Page:
+async def show(visit: ScreenVisit) -> ScreenContent:
     ready, metrics = await visit.get_each(("/readyz", {}), ("/metrics", {}))
     samples = read_samples(metrics.body.decode(), visit.shop) if metrics.ok else []
     newest = await visit.get("/v1/events", limit=5) if visit.is_admin else None
-    return Page(
+    return ScreenContent(
         "overview.html",
         {
             "ready": ready.json,

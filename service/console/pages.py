@@ -16,7 +16,7 @@ from starlette.types import Scope as AsgiScope
 from service.console.render import choose_language, render
 from service.console.screens import SCREENS, Screen
 from service.console.session import COOKIE, Session, Sessions, is_own_form, set_cookie
-from service.console.visit import Download, Move, Visit, app_of
+from service.console.visit import Download, Move, ScreenVisit, app_of
 from service.errors import Problem, Unauthorized
 from service.routes.held_files import HeldFile
 from service.routes.request_context import get_shop
@@ -100,8 +100,8 @@ async def _show(request: Request, session: Session, name: str, form: Mapping[str
     return _page(request, session, screen, shown.template, shown.values)
 
 
-def _visit(request: Request, session: Session, form: Mapping[str, str]) -> Visit:
-    return Visit(
+def _visit(request: Request, session: Session, form: Mapping[str, str]) -> ScreenVisit:
+    return ScreenVisit(
         app=app_of(request),
         shop=get_shop(request).name,
         session=session,

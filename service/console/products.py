@@ -6,13 +6,13 @@ import json
 from typing import Final
 
 from service.console.api import address
-from service.console.visit import Page, Visit
+from service.console.visit import ScreenContent, ScreenVisit
 
 FOUND: Final = 24
 WORDS: Final = 4
 
 
-async def show(visit: Visit) -> Page:
+async def show(visit: ScreenVisit) -> ScreenContent:
     product_id, words = visit.asked("id"), visit.asked("q")
     if not product_id:
         return await _search(visit, words)
@@ -23,7 +23,7 @@ async def show(visit: Visit) -> Page:
         (address("products", product_id, "bundles"), {"n": 4, **options}),
         (address("products", product_id, "ratings"), {"limit": 5}),
     )
-    return Page(
+    return ScreenContent(
         "product.html",
         {
             "product_id": product_id,
@@ -35,14 +35,14 @@ async def show(visit: Visit) -> Page:
     )
 
 
-async def _search(visit: Visit, words: str) -> Page:
+async def _search(visit: ScreenVisit, words: str) -> ScreenContent:
     """Find products by the words of their titles, or by an id; show best sellers before."""
     options = {"n": FOUND, "locale": visit.language}
     exact = await visit.get(address("products", words)) if words else None
     if words:
         options["filter"] = write_filter(words)
     found = await visit.get("/v1/popular", **options)
-    return Page("products.html", {"words": words, "found": found, "exact": exact})
+    return ScreenContent("products.html", {"words": words, "found": found, "exact": exact})
 
 
 def write_filter(words: str) -> str:

@@ -56,6 +56,7 @@ def _environment(language: str) -> Environment:
     environment.filters |= {
         "number": lambda value: "–" if value is None else format_decimal(value, locale=language),
         "decimal": lambda value: format_decimal(value, "#,##0.00#", locale=language),
+        "signed": lambda value: _write_signed(value, language),
         "percent": lambda value: format_percent(value, "#,##0.0 %", locale=language),
         "money": lambda value, currency: _write_money(value, currency, language),
         "moment": lambda value: _write_moment(value, language),
@@ -81,6 +82,13 @@ def link(screen: str, **options: Any) -> str:
     """Return the address of a screen, relative to the screens."""
     given = {name: value for name, value in options.items() if value not in (None, "")}
     return f"{screen}?{urlencode(given)}" if given else screen
+
+
+def _write_signed(value: float | None, language: str) -> str:
+    """Return a difference in percent with its sign."""
+    if value is None:
+        return "–"
+    return format_percent(value, "+#,##0.0 %;-#,##0.0 %", locale=language)
 
 
 def _write_money(value: float | None, currency: str | None, language: str) -> str:

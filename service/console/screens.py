@@ -8,20 +8,24 @@ from typing import Final, TypeAlias
 
 from service.console import (
     audit,
+    bundles,
     campaigns,
     customers,
     events,
+    experiments,
     insights,
     keys,
+    mails,
     models,
+    offers,
     overview,
     products,
     rules,
     settings,
 )
-from service.console.visit import Download, Move, Page, Visit
+from service.console.visit import Download, Move, ScreenContent, ScreenVisit
 
-Shown: TypeAlias = "Page | Move | Download"
+Shown: TypeAlias = "ScreenContent | Move | Download"
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,12 @@ class Screen:
     name: str  # in the address
     title: str
     question: str
-    show: Callable[[Visit], Awaitable[Shown]]
-    act: Callable[[Visit], Awaitable[Shown]] | None = None  # on a form that the screen sends
+    show: Callable[[ScreenVisit], Awaitable[Shown]]
+    act: Callable[[ScreenVisit], Awaitable[Shown]] | None = None  # on a form that the screen sends
     admin: bool = True  # whether the scope admin alone sees it: it shows customers or the service
     hidden: bool = False  # reached from other screens alone
 
-    def opens_to(self, visit: Visit) -> bool:
+    def opens_to(self, visit: ScreenVisit) -> bool:
         return visit.is_admin or not self.admin
 
 
@@ -76,6 +80,14 @@ SCREENS: Final = (
         admin=False,
     ),
     Screen(
+        "bundles",
+        _("Bundles"),
+        _("What do we sell together at a price of its own, and is it shown?"),
+        bundles.show,
+        bundles.act,
+        admin=False,
+    ),
+    Screen(
         "models",
         _("Models"),
         _("Which version is served, and is it the best one?"),
@@ -91,11 +103,31 @@ SCREENS: Final = (
         campaigns.act,
         admin=False,
     ),
-    # Experiments stand here once the API has them.
+    Screen(
+        "mails",
+        _("Mails"),
+        _("How do our mails look, and what would these customers find in theirs?"),
+        mails.show,
+        mails.act,
+    ),
+    Screen(
+        "offers",
+        _("Offers"),
+        _("What do we thank our customers with, and how many codes are left?"),
+        offers.show,
+        offers.act,
+    ),
+    Screen(
+        "experiments",
+        _("Experiments"),
+        _("Which variant is better, and can it be trusted yet?"),
+        experiments.show,
+        experiments.act,
+    ),
     Screen(
         "insights",
         _("Insights"),
-        _("What followed from what we recommended?"),
+        _("What followed from what we recommended, and do our customers stay?"),
         insights.show,
     ),
     Screen("events", _("Events"), _("What is the shop telling us right now?"), events.show),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from service.console.visit import Page, Visit
+from service.console.visit import ScreenContent, ScreenVisit
 
 
-async def show(visit: Visit) -> Page:
-    return Page("settings.html", {"settings": await visit.get("/v1/settings")})
+async def show(visit: ScreenVisit) -> ScreenContent:
+    return ScreenContent("settings.html", {"settings": await visit.get("/v1/settings")})

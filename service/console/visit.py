@@ -19,7 +19,7 @@ from service.routes.request_context import get_shop
 
 
 @dataclass(frozen=True)
-class Visit:
+class ScreenVisit:
     """A look at a screen, or a form that was sent from one."""
 
     app: ASGIApp
@@ -62,7 +62,7 @@ class Visit:
 
 
 @dataclass(frozen=True)
-class Page:
+class ScreenContent:
     """What a screen shows."""
 
     template: str

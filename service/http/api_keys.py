@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -24,7 +23,6 @@ from service.store.store import Store
 
 PREFIX: Final = "regulars"
 KEY_BYTES: Final = 32
-NO_HASH: Final = bytes(32)  # no key has it
 
 
 @dataclass(frozen=True)
@@ -45,8 +43,7 @@ def create_key(
 ) -> NewKey:
     """Return a new key, which reads `regulars_ID_SECRET`, or `regulars-SHOP_ID_SECRET`.
 
-    The id finds the hash, so nothing is compared but one hash with another. `now`: seconds since
-    1970.
+    The id is what people call it by; its hash finds it. `now`: seconds since 1970.
     """
     key_id = secrets.token_hex(6)
     prefix = PREFIX if shop == MAIN else f"{PREFIX}-{shop}"
@@ -86,38 +83,48 @@ class ApiKeys:
     """
 
     def __init__(self, store: Store) -> None:
-        self._following = Following(store, KEYS, _read_by_id, "keys")
+        self._following = Following(store, KEYS, _read_keys, "keys")
 
     async def exist(self) -> bool:
         """Return whether any key was ever made: revoking the last one must not open the service."""
-        return bool(await self._current_keys())
+        return bool((await self._current_keys()).by_id)
 
     async def find(self, text: bytes) -> Caller | None:
         """Return whose key it is, None if it opens nothing."""
-        key = await self.get(_key_id(text))
-        is_right = hmac.compare_digest(hash_key(text), key.hash if key else NO_HASH)
-        return caller_of(key) if key is not None and is_right else None
+        return (await self._current_keys()).callers.get(hash_key(text))
 
     async def get(self, key_id: str) -> StoredKey | None:
         """Return a key by its id, None if there is none or it was revoked."""
-        key = (await self._current_keys()).get(key_id)
+        key = (await self._current_keys()).by_id.get(key_id)
         return None if key is None or key.revoked is not None else key
 
-    async def _current_keys(self) -> Mapping[str, StoredKey]:
+    @property
+    def revision(self) -> int:
+        """Return which keys callers were found among last."""
+        return self._following.revision
+
+    def are_at(self, revision: int) -> bool:
+        """Return whether callers would be found among the same keys now."""
+        return self._following.is_at(revision)
+
+    async def _current_keys(self) -> _Keys:
         try:
             return await self._following.current()
         except StoreDownError:  # there may be keys, so nobody comes in without one
             raise StoreUnavailable from None
 
 
-def _read_by_id(connection: Connection) -> dict[str, StoredKey]:
-    return {key.key_id: key for key in table.list_all(connection)}
+class _Keys(NamedTuple):
+    """All keys, and who calls with those that are valid, by the hash of their text."""
+
+    by_id: Mapping[str, StoredKey]
+    callers: Mapping[bytes, Caller]
 
 
-def _key_id(text: bytes) -> str:
-    prefix, _, rest = text.partition(b"_")
-    is_key = prefix.partition(b"-")[0] == PREFIX.encode()
-    return rest.partition(b"_")[0].decode("latin-1") if is_key else ""
+def _read_keys(connection: Connection) -> _Keys:
+    keys = table.list_all(connection)
+    callers = {key.hash: caller_of(key) for key in keys if key.revoked is None}
+    return _Keys({key.key_id: key for key in keys}, callers)
 
 
 def find_shop_in_key(text: bytes) -> str | None:

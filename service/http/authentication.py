@@ -7,8 +7,9 @@ import contextlib
 import hmac
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -19,6 +20,7 @@ from service.http.api_keys import PREFIX, ApiKeys, find_shop_in_key, hash_key
 from service.http.authorization import EVERY_SCOPE, LOCAL_CALLER, Access, Caller
 from service.http.local_access import LocalAccess
 from service.http.rate_limits import CallCount, MemoryRateLimits, RateLimits, RedisRateLimits
+from service.http.ready_answers import Call
 from service.runtime.circuit_breaker import CircuitBreaker
 from service.settings import Settings
 from service.signing import customer_tokens
@@ -79,6 +81,24 @@ class Authentication:
         name, limit = self._limit(caller)
         return await self.limits.count_call(name, limit) if limit else None
 
+    def describe_call(
+        self, name: bytes, caller: Caller, revision: int, observe: Callable[[float], None]
+    ) -> Call | None:
+        """Return how a call is looked at when it comes again; None: only the long way will do.
+
+        `revision`: of the keys among which the caller was found.
+        """
+        if self.shop != MAIN:
+            return None
+        holds: Callable[[], bool] = partial(self.keys.are_at, revision)
+        if caller is FIRST_CALLER:
+            holds = _always
+        elif caller.expires is not None:
+            holds = partial(_is_before, caller.expires)
+        limit_name, limit = self._limit(caller)
+        count = partial(self.limits.count_at_once, limit_name, limit) if limit else None
+        return Call(name, holds, count, observe)
+
     def _limit(self, caller: Caller) -> tuple[str, int | None]:
         if caller.is_customer:
             owner = TokenOwner(caller.customer_id, caller.session_id)
@@ -102,7 +122,16 @@ class Authentication:
             )
         except customer_tokens.TokenError as error:
             raise Unauthorized(str(error)) from None
-        return Caller(None, frozenset(), None, True, token.customer_id, token.session_id)
+        ids = token.customer_id, token.session_id
+        return Caller(None, frozenset(), None, True, *ids, expires=token.expires)
+
+
+def _always() -> bool:
+    return True
+
+
+def _is_before(moment: int) -> bool:
+    return time.time() < moment
 
 
 def not_known(credentials: bytes) -> Unauthorized:
@@ -125,21 +154,23 @@ def find_shop_in(credentials: bytes) -> str:
     return find_shop_in_key(credentials) or MAIN
 
 
-def read_credentials(headers: Headers) -> bytes:
+def read_credentials(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
     """Return the key or token of a request, empty if it has none.
 
     In basic auth it is the password, or the name if there is no password.
     """
-    key = headers.get("x-api-key")
+    sent = dict(reversed(headers))  # of several the first one counts
+    key = sent.get(b"x-api-key")
     if key is not None:
-        return key.encode("latin-1")
-    scheme, _, rest = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return rest.strip().encode("latin-1")
-    return _read_basic(rest.strip()) if scheme.lower() == "basic" else b""
+        return key
+    scheme, _, rest = sent.get(b"authorization", b"").partition(b" ")
+    scheme = scheme.lower()
+    if scheme == b"bearer":
+        return rest.strip()
+    return _read_basic(rest.strip()) if scheme == b"basic" else b""
 
 
-def _read_basic(text: str) -> bytes:
+def _read_basic(text: bytes) -> bytes:
     try:
         name, _, password = base64.b64decode(text, validate=True).partition(b":")
     except ValueError:

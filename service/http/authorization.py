@@ -49,6 +49,7 @@ class Caller:
     is_customer: bool = False
     customer_id: str | None = None  # of the token
     session_id: str | None = None  # of the token
+    expires: int | None = None  # of the token, seconds since 1970
 
     def check(self, access: Access, path: Mapping[str, Any]) -> None:
         """Raise Forbidden unless the caller may call an address. `path`: its path parameters."""
@@ -182,9 +183,15 @@ POLICY: Final[Mapping[str, Access]] = {
     "GET /v1/campaigns/{campaign_id}": READ,
     "PUT /v1/campaigns/{campaign_id}": WRITE,
     "DELETE /v1/campaigns/{campaign_id}": WRITE,
+    "GET /v1/blocks": READ,
+    "GET /v1/blocks/{name}": READ,
+    "PUT /v1/blocks/{name}": WRITE,
+    "DELETE /v1/blocks/{name}": WRITE,
     "GET /v1/rules": READ,
     "GET /v1/rules/{rule_id}": READ,
     "GET /v1/bundles": READ,
+    "GET /v1/offers": READ,
+    "GET /v1/offers/{offer_id}": READ,
     "GET /v1/bundles/{bundle_id}": READ,
     "GET /v1/models": READ,
     "GET /v1/models/{version}": READ,
@@ -216,5 +223,5 @@ def find_access(route: BaseRoute, method: str) -> Access:
 
 def get_caller(request: Request) -> Caller:
     """Return who sent a request, as the middleware has identified them."""
-    caller: Caller = request.state.caller
+    caller: Caller = request.scope["state"]["caller"]
     return caller

@@ -32,6 +32,7 @@ from service.errors import (
     TooLarge,
     TooManyConnections,
 )
+from service.http.ready_answers import ReadyAnswers
 from service.runtime.metrics import Metrics
 from service.settings import Settings
 
@@ -119,6 +120,8 @@ class OpenConnections:
         self._open: dict[Connection, None] = {}  # in the order in which they were opened
         self._sweep_timer: asyncio.TimerHandle | None = None
         self._drains = False
+        self._head_of: list[tuple[bytes, bytes]] = []  # headers of the lines that are kept
+        self._head = STATUS_LINE[200]
         self._ended: Counter[End] = Counter()  # not logged yet
         self._logged = float("-inf")
 
@@ -138,6 +141,13 @@ class OpenConnections:
         self._ended[reason] += 1
         if metrics is not None:
             metrics.connections_ended.labels(reason).inc()
+
+    def write_head(self, headers: list[tuple[bytes, bytes]]) -> bytes:
+        """Return the first lines of a ready answer. `headers`: another list every second."""
+        if headers is not self._head_of:
+            lines = [b"%s: %s\r\n" % header for header in headers]
+            self._head_of, self._head = headers, b"".join([STATUS_LINE[200], *lines])
+        return self._head
 
     def drain(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let every connection go once its next request is answered, or none has come.
@@ -197,6 +207,7 @@ class Connection(HttpToolsProtocol):
     def __init__(self, opened: OpenConnections, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.metrics: Metrics | None = self.app_state.get("metrics")
+        self._ready: ReadyAnswers | None = self.app_state.get("ready_answers")
         self._opened = opened
         self._limits = opened.limits
         self._room_bytes = HEADER_LIMIT_BYTES  # for what is not the body of the request
@@ -210,6 +221,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self._waits_since = self.loop.time()
         if not self._opened.add(self):
+            self._ready = None
             self.app = partial(answer_probes_alone, self.app)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -236,9 +248,30 @@ class Connection(HttpToolsProtocol):
                 self._refuse(self._find_problem(), End.TOO_LARGE)
 
     def on_headers_complete(self) -> None:
-        super().on_headers_complete()
+        if not self._send_ready_answer():
+            super().on_headers_complete()
         self.headers = []  # trailers that follow the body are no headers of the request
         self._room_bytes = FRAMING_LIMIT_BYTES
+
+    def _send_ready_answer(self) -> bool:
+        """Answer a request that has a ready answer; return whether it had."""
+        ready, parser, cycle = self._ready, self.parser, self.cycle
+        headers = self.server_state.default_headers
+        is_plain = (
+            parser.get_method() == b"GET"
+            and parser.get_http_version() == "1.1"
+            and parser.should_keep_alive()
+            and (cycle is None or cycle.response_complete)
+            and not self.flow.write_paused
+            and CLOSE_HEADER not in headers  # the service ends
+        )
+        answer = ready.find(self.url, self.headers) if ready is not None and is_plain else None
+        if answer is None:
+            return False
+        self.transport.write(b"".join([self._opened.write_head(headers), *answer]))
+        self.cycle = Answered(self.scope)  # type: ignore[assignment]
+        self.on_response_complete()
+        return True
 
     def on_body(self, body: bytes) -> None:
         size = min(len(body), self._body_room)
@@ -353,6 +386,18 @@ class Connection(HttpToolsProtocol):
         headers = [*self.server_state.default_headers, *response.raw_headers, CLOSE_HEADER]
         lines += [b"%s: %s\r\n" % header for header in headers]
         self.transport.write(b"".join([*lines, b"\r\n", response.body]))
+
+
+class Answered:
+    """A request that was answered without a cycle of uvicorn, in the place of one."""
+
+    response_started = response_complete = True
+    more_body = disconnected = False
+    keep_alive = True
+    message_event: Final = asyncio.Event()  # nobody waits for it
+
+    def __init__(self, scope: Any) -> None:
+        self.scope = scope
 
 
 async def answer_probes_alone(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.artifact.shops import MAIN
+from models.steps import step
 from service.errors import InternalError, Problem, TooLarge, TooManyCalls, UnsupportedMediaType
 from service.http.authentication import (
     Authentication,
@@ -25,70 +26,89 @@ from service.http.authentication import (
 )
 from service.http.authorization import SIGNED_IN, find_access
 from service.http.paths import check_end, hide_encoded_slashes, under_prefix
+from service.http.ready_answers import ReadyAnswers, name_of_scope
 from service.http.shops import UnknownShopError, split_address
 from service.runtime.logs import current_shop, format_location
 from service.runtime.metrics import Metrics, child_of
+from service.runtime.tracing import Tracing, describe
 from service.settings import Settings
 
 log: Final = logging.getLogger("regulars.door")
+# In the state of a request that another one may be answered like: nobody signed in for it, nor is
+# it a HEAD.
+PLAIN_STATE: Final = frozenset(
+    {"metrics", "ready_answers", "shop", "caller", "limited", "keys_revision", "rate_limit"}
+)
+RawHeaders = list[tuple[bytes, bytes]]
 NO_STATE: Final[Mapping[str, Any]] = MappingProxyType({})
+# What pages of the shop may send and read
+CROSS_ORIGIN: Final[Mapping[str, Any]] = {
+    "allow_methods": ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+    "allow_headers": ["Authorization", "Content-Type", "If-None-Match"],
+    "expose_headers": ["ETag", "Retry-After", "RateLimit", "RateLimit-Policy"],
+}
 WITHOUT_BODY: Final = frozenset({"GET", "DELETE", "OPTIONS"})  # HEAD is a GET by now
+OK: Final = 200
 IDENTITY: Final = "identity"
 CHARSET: Final = re.compile(r"""(?i);\s*charset\s*=\s*["']?([^\s;"']+)""")
 UTF_8: Final = ("utf-8", "utf8", "us-ascii", "ascii")  # ASCII is UTF-8
 
 
-def add_middleware(app: FastAPI, settings: Settings, metrics: Metrics) -> None:
+def add_middleware(
+    app: FastAPI, settings: Settings, metrics: Metrics, tracing: Tracing | None = None
+) -> None:
     """Add the middleware of requests and, outside of it, CORS for the shop's pages."""
-    app.add_middleware(RequestMiddleware, settings=settings, metrics=metrics)
+    app.add_middleware(RequestMiddleware, settings=settings, metrics=metrics, tracing=tracing)
     if settings.origins():
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.origins(),
-            allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "If-None-Match"],
-            expose_headers=["ETag", "Retry-After", "RateLimit", "RateLimit-Policy"],
-        )
+        app.add_middleware(CORSMiddleware, allow_origins=settings.origins(), **CROSS_ORIGIN)
 
 
 class RequestMiddleware:
     """An ASGI middleware around everything that is ours."""
 
-    def __init__(self, app: ASGIApp, *, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self, app: ASGIApp, *, settings: Settings, metrics: Metrics, tracing: Tracing | None
+    ) -> None:
         self._app = app
+        self._tracing = tracing
         self._limit_bytes = settings.body_limit_bytes
         self._root_path = settings.root_path
         self._metrics = metrics
+        origins = settings.origins()
+        self._cross_origin = origins and CORSMiddleware(app, origins, **CROSS_ORIGIN)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
-            return
-        started, status = time.perf_counter(), 0
+        elif self._tracing is None or not self._tracing.is_sampled(scope["headers"]):
+            await self._serve(scope, receive, send, None)
+        else:
+            with self._tracing.request(scope["method"], scope["headers"]) as span:
+                await self._serve(scope, receive, send, span)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, span: Any) -> None:
+        """Answer a request. `span`: of its trace, None where it is not traced."""
+        started, method = time.perf_counter(), scope["method"]
         scope, named = split_address(hide_encoded_slashes(under_prefix(scope, self._root_path)))
         if scope["method"] == "HEAD":
             scope, send = _get_without_body(scope, send)
 
-        async def observed(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message = _with_notices(message, scope)
-            await send(message)
-
+        sending = Sending(scope, send)
         try:
-            problem = await self._answer(named, scope, receive, observed)
-            if problem and not status:
-                await problem.response()(scope, receive, observed)
+            problem = await self._answer(named, scope, receive, sending)
+            if problem and not sending.status:
+                await problem.response()(scope, receive, sending)
         finally:
             route = getattr(scope.get("route"), "path_format", "none")
             shop = scope.get("state", NO_STATE).get("shop")
             name = shop.name if shop is not None else MAIN
-            latency = child_of(self._metrics.all_latencies, name, route, str(status))
+            latency = child_of(self._metrics.all_latencies, name, route, str(sending.status))
             latency.observe(time.perf_counter() - started)
+            if span is not None:
+                describe(span, method, route, sending.status, name)
 
     async def _answer(
-        self, named: str | None, scope: Scope, receive: Receive, send: Send
+        self, named: str | None, scope: Scope, receive: Receive, sending: Sending
     ) -> Problem | None:
         """Return the problem that came up outside of the app's own handlers, if any.
 
@@ -96,7 +116,7 @@ class RequestMiddleware:
         """
         try:
             check_end(scope)
-            await self._answer_in_shop(named, scope, receive, send)
+            await self._answer_in_shop(named, scope, receive, sending)
         except Problem as problem:
             return problem
         except Exception as error:  # of any kind: the caller gets a problem document, the log no id
@@ -106,11 +126,11 @@ class RequestMiddleware:
         return None
 
     async def _answer_in_shop(
-        self, named: str | None, scope: Scope, receive: Receive, send: Send
+        self, named: str | None, scope: Scope, receive: Receive, sending: Sending
     ) -> None:
         """Answer for the shop that the request is about. Raises Problem."""
         headers = Headers(scope=scope)
-        credentials, shops = read_credentials(headers), scope["app"].state.shops
+        credentials, shops = read_credentials(headers.raw), scope["app"].state.shops
         try:
             visit = await shops.enter(named or find_shop_in(credentials))
         except UnknownShopError:
@@ -119,32 +139,103 @@ class RequestMiddleware:
             scope.setdefault("state", {})["shop"] = visit.shop
             if visit.shop.name != MAIN:
                 current_shop.set(visit.shop.name)
-            await _authorize(scope, headers, credentials, visit.shop.authentication)
+            direct = scope["app"].state.direct_routes.find(scope)
+            route, path = direct or _find_route(scope)
+            with step("authentication"):
+                await _authorize(
+                    scope, route, path, headers, credentials, visit.shop.authentication
+                )
             if scope["method"] not in WITHOUT_BODY:
                 check_body(headers)
-            if _declared_bytes(headers) > self._limit_bytes:
+            if _declared_bytes(headers.raw) > self._limit_bytes:
                 raise TooLarge(self._limit_bytes)
-            await self._app(scope, _count_body(receive, self._limit_bytes), send)
+            if direct is not None:
+                scope["route"], scope["path_params"] = direct
+                response = await direct[0].answer_directly(scope)
+                if response is not None:
+                    await self._keep_ready(scope, visit.shop.authentication, response)
+                    await response(scope, _no_body, sending)
+                    return
+            await self._app(scope, _count_body(receive, self._limit_bytes), sending)
         finally:
             shops.leave(visit)
 
+    async def _keep_ready(
+        self, scope: Scope, authentication: Authentication, response: Response
+    ) -> None:
+        """Have an answer ready that the next such request would get, too."""
+        state, basis = scope["state"], getattr(response, "basis", None)
+        ready: ReadyAnswers | None = state.get("ready_answers")  # None: not of our connections
+        name = name_of_scope(scope)
+        is_plain = response.status_code == OK and state.keys() <= PLAIN_STATE
+        if ready is None or basis is None or name is None or not is_plain:
+            return
+        route, status = scope["route"], str(response.status_code)
+        latency = child_of(self._metrics.all_latencies, MAIN, route.path_format, status)
+        call = authentication.describe_call(
+            name, state["caller"], state["keys_revision"], latency.observe
+        )
+        if call is not None:
+            headers = [*response.raw_headers, *getattr(route, "deprecation_headers", ())]
+            headers = await self._add_cross_origin(headers, scope)
+            ready.keep(call, basis, headers, bytes(response.body))
+
+    async def _add_cross_origin(self, headers: RawHeaders, scope: Scope) -> RawHeaders:
+        """Return the headers as they leave what is around this middleware."""
+        if not self._cross_origin:
+            return headers
+        message: Message = {"type": "http.response.start", "headers": headers}
+        await self._cross_origin.send(message, _discard, Headers(scope=scope))
+        sent: RawHeaders = message["headers"]
+        return sent
+
+
+class Sending:
+    """A `send` that keeps the status of an answer, and adds what tells a client of its limit."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.status = 0  # until an answer begins
+        self._scope, self._send = scope, send
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            notices = _notices(self._scope)
+            if notices:
+                message = {**message, "headers": [*message["headers"], *notices]}
+        await self._send(message)
+
+
+OUTERMOST: Final = (CORSMiddleware, RequestMiddleware)
+
+
+async def _discard(message: Message) -> None:
+    """Send nothing, where what would be sent is wanted."""
+
+
+async def _no_body() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
 
 async def _authorize(
-    scope: Scope, headers: Headers, credentials: bytes, authentication: Authentication
+    scope: Scope,
+    route: BaseRoute | None,
+    path: Mapping[str, Any],
+    headers: Headers,
+    credentials: bytes,
+    authentication: Authentication,
 ) -> None:
     """Put `caller`, `limited` and the `rate_limit` of a limited caller into the request's state.
 
-    The route is found as the router will find it, by the same routes in the same order, so the
-    address that is checked is the one that answers. Raises Unauthorized, ForeignHost, Forbidden or
-    TooManyCalls.
+    `route`: the one that will answer. Raises Unauthorized, ForeignHost, Forbidden or TooManyCalls.
     """
-    route, path = _find_route(scope)
     access = find_access(route, scope["method"]) if route else None
     if not authentication.needs_caller(access):
         return
     state = scope["state"]
     caller = state.get(SIGNED_IN) or await authentication.identify(headers, credentials)
     state["caller"], state["limited"] = caller, False
+    state["keys_revision"] = authentication.keys.revision
     if access is None:
         return
     caller.check(access, path)
@@ -155,18 +246,20 @@ async def _authorize(
             raise TooManyCalls(count.wait_seconds)
 
 
-def _with_notices(message: Message, scope: Scope) -> Message:
-    """Return the start of an answer with what tells a client of its limit and of the call's end."""
+def _notices(scope: Scope) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the headers that tell a client of its limit and of the call's end."""
     count = scope.get("state", NO_STATE).get("rate_limit")
+    notices: tuple[tuple[bytes, bytes], ...]
     notices = getattr(scope.get("route"), "deprecation_headers", ())
-    if count is None and not notices:
-        return message
-    limits = count.headers if count is not None else ()
-    return {**message, "headers": [*message["headers"], *limits, *notices]}
+    return notices if count is None else (*count.headers, *notices)
 
 
 def _find_route(scope: Scope) -> tuple[BaseRoute | None, dict[str, Any]]:
-    """Return the route that will answer, None for a 404 or a 405, and its path parameters."""
+    """Return the route that will answer, None for a 404 or a 405, and its path parameters.
+
+    It is found as the router will find it, by the same routes in the same order, so the address
+    that is checked is the one that answers.
+    """
     for route in scope["app"].routes:
         match, matched_scope = route.matches(scope)
         if match is Match.FULL:
@@ -204,9 +297,11 @@ def check_body(headers: Headers) -> None:
         )
 
 
-def _declared_bytes(headers: Headers) -> int:
-    declared = headers.get("content-length", "0")
-    return int(declared) if declared.isdecimal() else 0
+def _declared_bytes(headers: Sequence[tuple[bytes, bytes]]) -> int:
+    for name, value in headers:
+        if name == b"content-length" and value.isdigit():
+            return int(value)
+    return 0
 
 
 def _count_body(receive: Receive, limit_bytes: int) -> Receive:

@@ -17,7 +17,7 @@ from service.http.paths import get_path
 SHOPS: Final = f"/{FOLDER}/"  # in front of the name
 
 
-class Shop(Protocol):
+class AnsweringShop(Protocol):
     """A shop that answers."""
 
     @property
@@ -29,21 +29,21 @@ class Shop(Protocol):
         """Return what knows its keys and tokens."""
 
 
-class Visit(Protocol):
+class ShopVisit(Protocol):
     """A stay of one request in a shop, which is not let go meanwhile."""
 
     @property
-    def shop(self) -> Shop:
+    def shop(self) -> AnsweringShop:
         """Return the shop."""
 
 
-class Shops(Protocol):
+class OpenShops(Protocol):
     """All shops of the deployment."""
 
-    async def enter(self, name: str) -> Visit:
+    async def enter(self, name: str) -> ShopVisit:
         """Return a visit, which `leave` has to end. Raises UnknownShopError."""
 
-    def leave(self, visit: Visit) -> None:
+    def leave(self, visit: ShopVisit) -> None:
         """End a visit."""
 
 

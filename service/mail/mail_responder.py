@@ -14,7 +14,7 @@ from models.mail.mailings import MAILINGS
 from models.updates.customer import MIDDLE_RATING
 from service.answering.answer import assign_variant
 from service.answering.answer_computer import AnswerComputer, ComputedAnswer
-from service.answering.query import AnswerMoment, RecommendationQuery
+from service.answering.query import AnswerMoment, RecommendationQuery, StoreKnowledge
 from service.mail.campaigns import OpenCampaigns
 from service.mail.mail_record import CampaignMail, find_mail, window_start
 from service.mail.mail_slate import (
@@ -67,10 +67,13 @@ class MailResponder:
             return computer.compute_without_store(model, query)
         live, records = found
         mail = find_mail(campaign, query.ref(computer.store.identity), records.mails, clock)
-        query = assign_mail(live, query, mail)
+        knowledge = computer.knowledge_of(live, query.customer_id, records)
+        query = assign_mail(live, query, mail, knowledge)
         if query.switched_off:
             return computer.compute(model, query)
         answering = computer.find_other_model(pinned, query)
+        if mail.record is None and query.model_version not in (None, answering.version):
+            query = query.assign(None)  # its model cannot be served any more
         if answering is not pinned:
             found = self._look_up(computer.other_catalogues, answering, query)
         handled = self._handled(model, answering, mail, query.customer_id or "")
@@ -97,7 +100,8 @@ class MailResponder:
         with computer.computing:
             composed = compose_mail(inputs)
         self._record(composed, mail, query.customer_id or "", live, clock)
-        return ComputedAnswer(composed.answer, records.stamp)
+        computed = ComputedAnswer(composed.answer, records.stamp)
+        return computer.add_offer(computed, live, query, knowledge, composed.occasion)
 
     def _look_up(
         self, catalogues: CatalogueFollower, model: LoadedModel, query: RecommendationQuery
@@ -186,13 +190,17 @@ class MailResponder:
 
 
 def assign_mail(
-    live: LiveCatalogue, query: RecommendationQuery, mail: CampaignMail
+    live: LiveCatalogue,
+    query: RecommendationQuery,
+    mail: CampaignMail,
+    knowledge: StoreKnowledge,
 ) -> RecommendationQuery:
     """Return the query as its experiment has it answered.
 
     The first mail of a campaign to a customer decides: later ones stay in its part, also after the
-    experiment has ended, and in none where it was in none.
+    experiment has ended, and in none where it was in none. A part that was stopped as it did harm
+    shows again what it has shown, and nothing new.
     """
     if not mail.is_begun:
-        return assign_variant(live, query)
-    return query.assign(live.recall_variant(mail.variant))
+        return assign_variant(live, query, knowledge)
+    return query.assign(live.recall_variant(mail.variant, is_shown=mail.record is not None))

@@ -66,6 +66,7 @@ class ComposedMail:
     answer: RenderedAnswer
     document: str | None = None  # the record of a mail that has none
     also: tuple[str, ...] = ()  # products that the record does not hold: they stand in for others
+    occasion: str | None = None  # its kind
 
 
 def compose_mail(inputs: MailInputs) -> ComposedMail:
@@ -103,14 +104,15 @@ def compose_mail(inputs: MailInputs) -> ComposedMail:
     presented = replace(shown, slots=slots, occasion=occasion)
     products = [renderer.render_slot(slot) for slot in slots]
     answer = _render(renderer, inputs, presented, products)
+    composed = ComposedMail(answer, occasion=occasion["kind"] if occasion else None)
     if record:
         recorded = shown_products(record)
         stand_ins = [product["id"] for product in products if product["id"] not in recorded]
-        return ComposedMail(answer, also=tuple(stand_ins))
+        return replace(composed, also=tuple(stand_ins))
     if not allowed or update.forgotten or (mail.mailing.triggered and not shown.occasion):
-        return ComposedMail(answer)
+        return composed
     document = write_record(presented, recommender.catalogue, knowledge.number, mail.shown_before)
-    return ComposedMail(answer, document)
+    return replace(composed, document=document)
 
 
 def find_handled_since(recommender: Recommender, customer_id: str, as_of: int) -> list[str]:

@@ -28,7 +28,7 @@ log: Final = logging.getLogger("regulars.model")
 
 
 @dataclass(frozen=True)
-class Refusal:
+class UnservedVersion:
     """Hold why a version is not served."""
 
     version: str
@@ -52,16 +52,20 @@ class ActiveModel:
     ) -> None:
         self.registry = registry
         self.current: LoadedModel | None = None
-        self._kept: dict[str, LoadedModel | Refusal] = {}  # by version: those of open campaigns
+        self._kept: dict[
+            str, LoadedModel | UnservedVersion
+        ] = {}  # by version: those of open campaigns
         self._needed: Set[str] = frozenset()
         self._keeping = Lock()
-        self._refusals: tuple[Refusal, ...] = ()  # of the last look, the active version's first
+        self._refusals: tuple[
+            UnservedVersion, ...
+        ] = ()  # of the last look, the active version's first
         self._runtime = runtime
         self._warm_up = warm_up
         self._metrics = metrics
 
     @property
-    def refusal(self) -> Refusal | None:
+    def refusal(self) -> UnservedVersion | None:
         """Why the active version is not served, if so."""
         return self._refusals[0] if self._refusals else None
 
@@ -86,7 +90,7 @@ class ActiveModel:
         try:
             self._note_refusals(self._serve_first_whole(self._find_versions()))
         except ArtifactError as error:
-            self._note_refusals([Refusal(ACTIVE, self._reason_of(error))])
+            self._note_refusals([UnservedVersion(ACTIVE, self._reason_of(error))])
 
     def pinned(self, version: str) -> LoadedModel | None:
         """Return the model that a campaign was pinned to, loaded where it is not.
@@ -129,7 +133,7 @@ class ActiveModel:
                 return
             before = None
         loaded = self._try_to_load(version, before)
-        if isinstance(loaded, Refusal) and loaded != before:
+        if isinstance(loaded, UnservedVersion) and loaded != before:
             log.error("a campaign needs model %s: %s", version, loaded.reason)
         self._kept[version] = loaded
 
@@ -149,12 +153,12 @@ class ActiveModel:
         existing = [version for version in earlier if signature_of(self.registry.path(version))]
         return versions[:1] + existing
 
-    def _serve_first_whole(self, versions: list[str]) -> list[Refusal]:
+    def _serve_first_whole(self, versions: list[str]) -> list[UnservedVersion]:
         """Serve the first version that is whole; return why those in front of it are refused.
 
         Without one, the popular slates of the first that has them are served.
         """
-        refusals: list[Refusal] = []
+        refusals: list[UnservedVersion] = []
         for version in versions:
             refusal = self._try_to_serve(version)
             if refusal is None:
@@ -165,7 +169,7 @@ class ActiveModel:
             self._serve_popular(versions)
         return refusals
 
-    def _try_to_serve(self, version: str) -> Refusal | None:
+    def _try_to_serve(self, version: str) -> UnservedVersion | None:
         """Serve a version, anew where its files were touched; return why not."""
         current, signature = self.current, signature_of(self.registry.path(version))
         served = current and current.is_whole and version == current.version
@@ -173,7 +177,7 @@ class ActiveModel:
             return None
         before = next((refusal for refusal in self._refusals if refusal.version == version), None)
         loaded = self._try_to_load(version, before)
-        if isinstance(loaded, Refusal):
+        if isinstance(loaded, UnservedVersion):
             return loaded
         self._swap(loaded)
         return None
@@ -190,7 +194,9 @@ class ActiveModel:
                 return
         self.current = None
 
-    def _try_to_load(self, version: str, before: Refusal | None) -> LoadedModel | Refusal:
+    def _try_to_load(
+        self, version: str, before: UnservedVersion | None
+    ) -> LoadedModel | UnservedVersion:
         """Return the model, or why there is none. `before`: why there was none at the last look.
 
         Damaged files stay refused until they are others; what may pass is tried at every look.
@@ -202,11 +208,11 @@ class ActiveModel:
         try:
             return self._load(directory)
         except UnreadableError as error:
-            return Refusal(version, self._reason_of(error))
+            return UnservedVersion(version, self._reason_of(error))
         except ArtifactError as error:
-            return Refusal(version, self._reason_of(error), signature)
+            return UnservedVersion(version, self._reason_of(error), signature)
         except Exception as error:  # it must not take the good model away, and it may pass
-            return Refusal(version, self._reason_of(error))
+            return UnservedVersion(version, self._reason_of(error))
 
     def _load(self, directory: Path) -> LoadedModel:
         signature = signature_of(directory)  # of what is checked, not of what it may become
@@ -225,7 +231,7 @@ class ActiveModel:
         what = "model" if model.is_whole else "only popular slates of damaged model"
         log.info("serving %s %s, data as of %s", what, model.version, model.data_as_of)
 
-    def _note_refusals(self, refusals: list[Refusal]) -> None:
+    def _note_refusals(self, refusals: list[UnservedVersion]) -> None:
         served = f"{self.current.version} is served" if self.current else "there is no other"
         for refusal in refusals:
             if refusal not in self._refusals:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from models.artifact.files import Manifest
 from models.artifact.registry import Registry
 from models.artifact.reports import ReportWithCustomer, erase_from_reports
+from models.data.customer_figures import erase_from_figures
 from models.data.events import DAY
 from models.data.timestamps import format_timestamp
 from models.errors import ArtifactError
@@ -30,18 +31,20 @@ class Traces:
     # Versions whose history holds them, newest first, each with the time until when it is pinned
     versions: Sequence[tuple[Manifest, int]]
     reports: Sequence[ReportWithCustomer]
+    insights: bool | None = None  # whether they were erased there; None: they are not in them
 
     @property
     def found(self) -> bool:
-        return bool(self.versions or self.reports)
+        return bool(self.versions or self.reports or self.insights is not None)
 
 
 def erase_from_registry(registry: Registry, customer_id: str, now: int) -> Traces:
-    """Take a customer out of the reports of a registry; return what it has of them."""
+    """Take a customer out of the reports and insights of a registry; return what it has of them."""
     manifests = find_versions_with(registry, customer_id)
     return Traces(
         [(manifest, registry.pinned(manifest.version, now=now)) for manifest in manifests],
         erase_from_reports(registry.root, customer_id),
+        erase_from_figures(registry.root, customer_id),
     )
 
 
@@ -76,6 +79,7 @@ def build_receipt(
         "versions_with_history": versions_with_history,
         "last_pruned_by": last_pruned_by,
         "reports": [{"report": page.name, "erased": page.erased} for page in traces.reports],
+        "insights": traces.insights,
         "text": ERASED_TEXT.format(ttl_seconds) if known else _explain_unknown(erasure),
     }
 

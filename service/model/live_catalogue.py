@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from math import isnan
 from threading import Lock
 from typing import Final, TypeVar
@@ -18,6 +18,7 @@ from models.data.catalogue import Catalogue
 from models.data.customers import NO, YES
 from models.data.events import DAY
 from models.data.ids import IdIndex
+from models.data.segments import Segment
 from models.experiments.experiment import (
     AssignedBy,
     AssignedVariant,
@@ -27,10 +28,12 @@ from models.experiments.experiment import (
 )
 from models.experiments.holdout import Holdout
 from models.rules.shop_bundles import ShopBundle, bundles_in_force
+from models.rules.shop_offers import ShopOffer, offers_in_force
 from models.rules.shop_rules import ShopRule, rules_in_force
 from models.shop_lists import ListFacts, PriceChange, PriceDrop, RatingMean, find_drop
 from models.updates.catalogue import read_product_update, update_catalogue
 from service.model.loaded_model import LoadedModel
+from service.model.segments import SegmentFollower
 from service.schemas.bundles import BundleBody
 from service.schemas.rules import SHOP_RULE, parse_rule
 from service.store import erasure, events
@@ -38,6 +41,7 @@ from service.store.audit import read_price_changes
 from service.store.change_counters import BEGUN
 from service.store.events import SoldLine
 from service.store.experiments import read_documents
+from service.store.offers import OFFERS
 from service.store.products import read_restocked
 from service.store.shop_documents import BUNDLES, RULES
 from service.store.store import Store
@@ -59,10 +63,12 @@ class LiveCatalogue:
     catalogue_number: int = 0
     rules: tuple[ShopRule, ...] = ()
     bundles: tuple[ShopBundle, ...] = ()  # units that the shop has put together
+    offers: tuple[ShopOffer, ...] = ()
     experiments: tuple[Experiment, ...] = ()
     holdout: Holdout | None = None
-    clock: int | None = None  # by which rules, units and experiments hold, seconds since 1970
-    # When rules, units and experiments begin and end, sorted
+    # By which rules, units, offers and experiments hold, seconds since 1970
+    clock: int | None = None
+    # When rules, units, offers and experiments begin and end, sorted
     rule_boundaries: tuple[int, ...] = ()
     rules_number: int = 0
     restocked: Mapping[str, int] = field(default_factory=dict)  # product id -> back in stock when
@@ -89,38 +95,47 @@ class LiveCatalogue:
         )
 
     def with_rules_at(self, clock: int) -> LiveCatalogue:
-        """Return it with the rules and units that hold at a moment of the clock alone."""
-        if not self.rules and not self.bundles and not self.experiments:
+        """Return it with the rules, units and offers that hold at a moment of the clock alone."""
+        if not self.rules and not self.bundles and not self.experiments and not self.offers:
             return self
         rules, bundles = rules_in_force(self.rules, clock), bundles_in_force(self.bundles, clock)
-        return replace(self, rules=rules, bundles=bundles, clock=clock)
+        offers = offers_in_force(self.offers, clock)
+        return replace(self, rules=rules, bundles=bundles, offers=offers, clock=clock)
 
     def find_assigned(
-        self, subjects: Mapping[AssignedBy, str | None], placement: str | None, as_of: int | None
+        self,
+        subjects: Mapping[AssignedBy, str | None],
+        placement: str | None,
+        as_of: int | None,
+        segment: Segment | None = None,
     ) -> AssignedVariant | None:
         """Return the part of an experiment that somebody is in, None for none.
 
-        `as_of`: the moment that is asked for, None for the clock's. Nobody in the holdout takes
-        part, not even who asks to be personalised.
+        `as_of`: the moment that is asked for, None for the clock's. `segment`: theirs, where it may
+        be used. Nobody in the holdout takes part, not even who asks to be personalised.
         """
         moment, customer_id = self.clock if as_of is None else as_of, subjects[AssignedBy.CUSTOMER]
         if not self.experiments or moment is None:
             return None
         if self.holdout and customer_id is not None and self.holdout.holds(customer_id):
             return None
-        return find_assigned(self.experiments, subjects, placement, moment)
+        return find_assigned(self.experiments, subjects, placement, moment, segment)
 
-    def recall_variant(self, names: tuple[str, str] | None) -> AssignedVariant | None:
+    def recall_variant(
+        self, names: tuple[str, str] | None, *, is_shown: bool
+    ) -> AssignedVariant | None:
         """Return the part of an experiment by the names of both.
 
-        Of what is not there any more its names are all that is left.
+        Of what is not there any more its names are all that is left. A part that was stopped as it
+        did harm keeps nobody, unless what `is_shown` is of it.
         """
         if names is None:
             return None
         of_experiment = (each.variants for each in self.experiments if each.id == names[0])
         for variant in next(of_experiment, ()):
             if variant.name == names[1]:
-                return AssignedVariant(names[0], variant)
+                keeps = is_shown or self.clock is None or variant.runs_at(self.clock)
+                return AssignedVariant(names[0], variant) if keeps else None
         return AssignedVariant(names[0], Variant(names[1], share=0))
 
     def rule_period(self, clock: int) -> int:
@@ -140,16 +155,44 @@ class LiveCatalogue:
         return ListFacts(restocked, self._find_drops(until), rated)
 
     def _find_drops(self, until: int | None) -> dict[int, PriceDrop]:
-        catalogue, learned = self.model.recommender.catalogue, self.artifact.recommender.catalogue
-        drops = {}
-        for item, changes in _by_item(self.price_changes, catalogue.ids).items():
-            drop = None
+        drops, ids = {}, self.model.recommender.catalogue.ids
+        for item, changes in _by_item(self.price_changes, ids).items():
             if until is None or changes[-1].time <= until:
-                known = _with_learned(changes, learned, item)
-                drop = find_drop(known, float(catalogue.price[item]))
-            if drop is not None:
-                drops[item] = drop
+                drop = self._find_drop(item, changes)
+                if drop is not None:
+                    drops[item] = drop
         return drops
+
+    def _find_drop(self, item: int, changes: tuple[PriceChange, ...]) -> PriceDrop | None:
+        known = _with_learned(changes, self.artifact.recommender.catalogue, item)
+        return find_drop(known, float(self.model.recommender.catalogue.price[item]))
+
+    def find_former_price(self, product_id: str, price: float | None) -> float | None:
+        """Return what a product that is shown at a price did cost before it became cheaper lately.
+
+        None: it did not, or nobody knows.
+        """
+        catalogue, changes = self.model.recommender.catalogue, self.price_changes.get(product_id)
+        item = catalogue.ids.find(product_id)
+        drop = self._find_drop(item, changes) if changes and item >= 0 else None
+        if drop is None or price is None:
+            return None
+        currency, as_of = catalogue.currency[item] or None, self.model.shop_time.moment
+        return drop.former if drop.holds(price, currency, as_of) else None
+
+    @cached_property
+    def reads_prices(self) -> bool:
+        """Tell whether prices may decide which products are shown, and not only what of them."""
+        return bool(self.experiments) or any(rule.reads_prices for rule in self.rules)
+
+    @cached_property
+    def reads_segments(self) -> bool:
+        """Tell whether the segment of a customer may decide what is shown."""
+        return (
+            any(rule.segments for rule in self.rules)
+            or any(experiment.segments for experiment in self.experiments)
+            or any(offer.segments for offer in self.offers)
+        )
 
     @property
     def sales_lines(self) -> int:
@@ -169,9 +212,19 @@ class LiveCatalogue:
 class CatalogueFollower:
     """A follower of the store, which gives the catalogue of a model at a position of the store."""
 
-    def __init__(self, store: Store, unasked: str, visits: str | None = None) -> None:
-        """Take the settings of who never answered, and of visits; by default as the former."""
+    def __init__(
+        self,
+        store: Store,
+        unasked: str,
+        visits: str | None = None,
+        segments: SegmentFollower | None = None,
+    ) -> None:
+        """Take the settings of who never answered, and of visits; by default as the former.
+
+        `segments`: of the customers; None: nobody is in one.
+        """
         self._store = store
+        self._segments = segments
         self.unasked = NO if unasked == "refuse" else YES
         self.visits = NO if (visits or unasked) == "refuse" else YES
         self._catalogues: dict[str, LiveCatalogue] = {}  # by version, the newest last
@@ -214,14 +267,22 @@ class CatalogueFollower:
     def edition(self, model: LoadedModel, clock: int | None) -> tuple[int, ...]:
         """Return what answers depend on and no counter tells.
 
-        The rules by the clock, the sales, the day of shop time, and the consents that the settings
-        assume. As far as this process knows; other rules are newer than what it has cached. Without
-        a clock no rule begins or ends.
+        The rules by the clock, the sales, the day of shop time, the consents that the settings
+        assume, and the segments where any rule or the like is for some. As far as this process
+        knows; other rules are newer than what it has cached. Without a clock no rule begins or
+        ends.
         """
         live = self.as_known(model)
         period = 0 if clock is None else live.rule_period(clock)
         day = live.model.shop_time.moment // DAY
-        return period, live.sales_lines, day, self.unasked, self.visits
+        edition = (period, live.sales_lines, day, self.unasked, self.visits)
+        if self._segments is None or not live.reads_segments:
+            return edition
+        return (*edition, *self._segments.edition)
+
+    def find_segment(self, customer_id: str) -> Segment | None:
+        """Return a customer's segment, None for whoever is in none."""
+        return None if self._segments is None else self._segments.find(customer_id)
 
     def follow_shop_time(self, model: LoadedModel) -> None:
         """Move shop time where sales that were reported since confirm a later moment."""
@@ -368,12 +429,15 @@ def _with_rules(live: LiveCatalogue, connection: Connection, position: Position)
     experiments = [
         Experiment.read(document, secret, parse_rule) for document in documents.experiments
     ]
-    timed = (*rules, *bundles, *experiments)
-    boundaries = [moment for each in timed for moment in (each.starts, each.ends)]
+    offers = [ShopOffer.read(*each) for each in OFFERS.read_all(connection).items()]
+    dated = (*rules, *bundles, *offers)
+    boundaries = [moment for each in dated for moment in (each.starts, each.ends)]
+    boundaries += [moment for each in experiments for moment in each.boundaries]
     return replace(
         live,
-        rules=tuple(sorted(rules, key=lambda rule: rule.id)),
+        rules=tuple(sorted(rules, key=lambda rule: rule.place)),
         bundles=tuple(sorted(bundles, key=lambda bundle: bundle.id)),
+        offers=tuple(offers),
         experiments=tuple(experiments),
         holdout=Holdout.read(holdout, secret) if holdout else None,
         rule_boundaries=tuple(sorted(moment for moment in boundaries if moment is not None)),

@@ -12,7 +12,7 @@ from service.routes.request_context import read_store
 from service.routes.responses import uncached_json
 from service.routes.route_classes import QueryRoute
 from service.schemas.audit import AuditAnswer
-from service.schemas.pages import Listing, PageOptions
+from service.schemas.pages import Listing, PagingOptions
 from service.store import audit
 
 BY_NUMBER: Final[Listing[dict[str, Any]]] = Listing(
@@ -20,7 +20,7 @@ BY_NUMBER: Final[Listing[dict[str, Any]]] = Listing(
 )
 
 
-async def get_audit(request: Request, options: Annotated[PageOptions, Query()]) -> Response:
+async def get_audit(request: Request, options: Annotated[PagingOptions, Query()]) -> Response:
     """Return who changed what, and when, newest first."""
     place = BY_NUMBER.read_place(options)
     below = place[0] if place else None

@@ -27,7 +27,7 @@ from service.routes.request_context import actor_of, get_responder, read_store, 
 from service.routes.responses import uncached_json
 from service.routes.route_classes import BareRoute, QueryRoute
 from service.schemas.bundles import BundleBody, BundleDocument, BundlesAnswer, StoredBundle
-from service.schemas.pages import BY_ID, PageOptions
+from service.schemas.pages import BY_ID, PagingOptions
 from service.schemas.parameters import Id
 from service.store.shop_documents import BUNDLES, Document
 from service.store.writer import Change
@@ -42,7 +42,7 @@ BundleId = Annotated[
 MAX_BUNDLES: Final = 1_000
 
 
-async def get_bundles(request: Request, options: Annotated[PageOptions, Query()]) -> Response:
+async def get_bundles(request: Request, options: Annotated[PagingOptions, Query()]) -> Response:
     """Return the bundles that the shop has put together, ordered by id."""
     documents = await read_store(request, BUNDLES.read_all)
     bundles = [{"id": bundle_id, **document} for bundle_id, document in documents.items()]

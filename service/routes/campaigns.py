@@ -19,9 +19,9 @@ from service.patterns import NO_NUL
 from service.routes.registration import Operation, Tag
 from service.routes.request_context import actor_of, get_responder, read_store, write_store
 from service.routes.responses import uncached_json
-from service.routes.route_classes import QueryRoute
+from service.routes.route_classes import BareRoute, QueryRoute
 from service.schemas.campaigns import CampaignAnswer, CampaignBody, CampaignsAnswer
-from service.schemas.pages import Listing, PageOptions
+from service.schemas.pages import Listing, PagingOptions
 from service.store import campaigns
 from service.store.campaigns import Campaign
 from service.store.writer import Change
@@ -41,7 +41,7 @@ BY_OPENING: Final[Listing[Campaign]] = Listing(
 )
 
 
-async def get_campaigns(request: Request, options: Annotated[PageOptions, Query()]) -> Response:
+async def get_campaigns(request: Request, options: Annotated[PagingOptions, Query()]) -> Response:
     """Return the campaigns there were, newest first."""
     place = BY_OPENING.read_place(options)
     read = partial(campaigns.list_newest, limit=options.limit + 1, below=place)
@@ -52,7 +52,7 @@ async def get_campaigns(request: Request, options: Annotated[PageOptions, Query(
 
 async def get_campaign(request: Request, campaign_id: CampaignId) -> Response:
     """Return what a campaign is pinned to, when it closes and what it does not repeat."""
-    campaign = await read_store(request, partial(_read, campaign_id))
+    campaign = await read_store(request, partial(find_campaign, campaign_id))
     return uncached_json(_format(campaign))
 
 
@@ -95,7 +95,7 @@ async def delete_campaign(request: Request, campaign_id: CampaignId) -> Response
 
 
 def _delete(change: Change, campaign_id: str, clock: int, actor: str) -> Campaign:
-    campaign = _read(campaign_id, change.connection)
+    campaign = find_campaign(campaign_id, change.connection)
     campaigns.remove(change, campaign, time=clock, actor=actor)
     return campaign
 
@@ -125,7 +125,8 @@ def _find_model(responder: Responder, version: str | None) -> LoadedModel:
     return model
 
 
-def _read(campaign_id: str, connection: Connection) -> Campaign:
+def find_campaign(campaign_id: str, connection: Connection) -> Campaign:
+    """Return a campaign, open or closed. Raises NotFound."""
     campaign = campaigns.find(connection, campaign_id)
     if campaign is None:
         raise NotFound(
@@ -155,6 +156,7 @@ OPERATIONS: Final = (
         tag=Tag.CAMPAIGNS,
         answer=CampaignAnswer,
         responses=PROBLEMS | UNKNOWN,
+        route_class=BareRoute,
     ),
     Operation(
         "PUT",
@@ -164,6 +166,7 @@ OPERATIONS: Final = (
         tag=Tag.CAMPAIGNS,
         answer=CampaignAnswer,
         responses=PROBLEMS | TOO_LARGE | UNKNOWN | DAMAGED,
+        route_class=BareRoute,
     ),
     Operation(
         "DELETE",
@@ -173,5 +176,6 @@ OPERATIONS: Final = (
         tag=Tag.CAMPAIGNS,
         answer=CampaignAnswer,
         responses=PROBLEMS | UNKNOWN,
+        route_class=BareRoute,
     ),
 )

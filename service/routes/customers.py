@@ -12,8 +12,9 @@ from typing import Annotated, Any, Final
 from fastapi import Body, Query, Request, Response
 from sqlalchemy import Connection
 
-from models.data.customers import PURPOSES, YES
+from models.data.customers import PURPOSES, TRAIN, YES
 from models.data.events import DAY
+from service.answering.customer_figures import describe_figure, find_figure
 from service.answering.customer_view import (
     CustomerView,
     describe_due,
@@ -46,6 +47,7 @@ from service.store.consents import Consent
 from service.store.customer_export import describe_consents, export_records
 from service.store.erasure import Erasure
 from service.store.events import is_erased
+from service.store.offers import export_codes
 from service.store.quotas import ROW_BYTES, Quota, spend
 from service.store.writer import Change
 
@@ -108,7 +110,12 @@ async def get_profile(
     )
     await note_look(request, customer_id)
     view = await _view(request, customer_id, options.as_of)
-    return uncached_json(await asyncio.to_thread(describe_profile, view, options.n, language))
+    figure = None  # of now, and of no earlier moment
+    if options.as_of is None and view.allows(TRAIN) and not view.update.forgotten:
+        figure = await asyncio.to_thread(find_figure, responder.active.registry.root, customer_id)
+    profile = await asyncio.to_thread(describe_profile, view, options.n, language, figure)
+    given = await read_store(request, partial(export_codes, customer_id=customer_id))
+    return uncached_json({**profile, "offers": given})
 
 
 async def get_replenishment(
@@ -134,7 +141,11 @@ async def export_customer(request: Request, customer_id: CustomerId) -> Response
     stored = await read_store(request, partial(export_records, customer_id=customer_id))
     learned = describe_learned(await _view(request, customer_id, None))
     await note_look(request, customer_id)
-    return uncached_json({"customer_id": customer_id, **stored, "learned": learned})
+    root = get_responder(request).active.registry.root
+    figure = await asyncio.to_thread(find_figure, root, customer_id)
+    computed = None if figure is None else describe_figure(figure)
+    told = {"customer_id": customer_id, **stored, "learned": learned, "computed": computed}
+    return uncached_json(told)
 
 
 async def forget_customer(request: Request, customer_id: CustomerId) -> Response:
@@ -147,7 +158,7 @@ async def forget_customer(request: Request, customer_id: CustomerId) -> Response
     return uncached_json(await erase_customer(request, customer_id, make_report(request, now)))
 
 
-async def erase_customer(request: Request, customer_id: str, report: Report) -> dict[str, Any]:
+async def erase_customer(request: Request, customer_id: str, report: Informant) -> dict[str, Any]:
     """Erase a customer and return the receipt. Raises StoreUnavailable."""
     responder, now = get_responder(request), report.time
     erase = partial(_erase, customer_id=customer_id, report=report)
@@ -168,7 +179,7 @@ def refuse_forgotten(connection: Connection, customer_id: str) -> None:
 
 
 @dataclass(frozen=True)
-class Report:
+class Informant:
     """Who tells of a customer, and when."""
 
     actor: str
@@ -176,13 +187,13 @@ class Report:
     quota: Quota | None  # None: any number of changes is kept
 
 
-def make_report(request: Request, now: int) -> Report:
+def make_report(request: Request, now: int) -> Informant:
     quota = get_caller(request).quota(get_responder(request).settings, now)
-    return Report(actor_of(request), now, quota)
+    return Informant(actor_of(request), now, quota)
 
 
 def give_consent(
-    change: Change, customer_id: str, values: Mapping[int, int], time: int, report: Report
+    change: Change, customer_id: str, values: Mapping[int, int], time: int, report: Informant
 ) -> Mapping[int, Consent]:
     """Keep the answers, and note what has changed unless a token's quota is used up."""
     refuse_forgotten(change.connection, customer_id)
@@ -207,7 +218,7 @@ def _name_answers(answers: Mapping[int, Consent]) -> dict[str, bool]:
     return {PURPOSES[purpose]: answers[purpose].value == YES for purpose in answers}
 
 
-def _erase(change: Change, customer_id: str, report: Report) -> Erasure:
+def _erase(change: Change, customer_id: str, report: Informant) -> Erasure:
     """Erase a customer, and note the first time that one was, with how much was deleted."""
     erased = erasure.erase(change, customer_id, report.time)
     if erased.earlier is None:

@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from service.errors import Forbidden, TooManyCalls, Unauthorized
 from service.http.authentication import read_credentials
 from service.http.authorization import ADMIN, WRITE
-from service.routes.customers import Report
+from service.routes.customers import Informant
 from service.routes.request_context import get_responder, get_shop
 from service.signing.webhooks import WEBHOOKS, is_genuine, is_signed
 
@@ -25,7 +25,7 @@ PRIVACY_TOPICS: Final = frozenset({REDACTED, REQUESTED, SHOP_REDACTED})
 
 
 @dataclass(frozen=True)
-class Delivery:
+class WebhookCall:
     """A call of a shop system: who sent what, and under which id."""
 
     vendor: str
@@ -35,9 +35,9 @@ class Delivery:
     time: int  # seconds since 1970
 
     @property
-    def report(self) -> Report:
+    def report(self) -> Informant:
         """Return who tells of customers, and when."""
-        return Report(self.actor, self.time, None)
+        return Informant(self.actor, self.time, None)
 
 
 class DeliveryRoute(APIRoute):
@@ -69,7 +69,7 @@ async def _identify(request: Request, vendor: str) -> str:
             )
         return f"webhook of {vendor}"
     authentication = get_shop(request).authentication
-    credentials = read_credentials(request.headers)
+    credentials = read_credentials(request.headers.raw)
     caller = await authentication.identify(request.headers, credentials)
     topic = _topic(request, vendor)
     # Who may erase with DELETE may do so here: no topic without a signature is worth more
@@ -85,14 +85,14 @@ async def _identify(request: Request, vendor: str) -> str:
     return caller.key_id or "no key"
 
 
-async def describe_delivery(request: Request, vendor: str) -> Delivery:
+async def describe_delivery(request: Request, vendor: str) -> WebhookCall:
     """Return what a vendor has sent, by whom its route has identified."""
     webhook = WEBHOOKS.get(vendor)
     name = request.headers.get(webhook.delivery) if webhook else None
     if not name:
         name = hashlib.blake2b(await request.body(), digest_size=16).hexdigest()
     sender: str = request.state.sender
-    return Delivery(vendor, _topic(request, vendor), name, sender, int(time.time()))
+    return WebhookCall(vendor, _topic(request, vendor), name, sender, int(time.time()))
 
 
 def _topic(request: Request, vendor: str) -> str:

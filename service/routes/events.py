@@ -31,7 +31,7 @@ from service.schemas.events import (
     describe_event,
     validate_events,
 )
-from service.schemas.pages import Listing, PageOptions
+from service.schemas.pages import Listing, PagingOptions
 from service.signing import recommendation_ids
 from service.store.events import (
     NumberedEvent,
@@ -117,7 +117,7 @@ def _find_title(responder: Responder, product_id: str) -> str | None:
 
 
 async def product_ratings(
-    request: Request, product_id: ProductId, options: Annotated[PageOptions, Query()]
+    request: Request, product_id: ProductId, options: Annotated[PagingOptions, Query()]
 ) -> Response:
     """Return how many customers rated a product, the mean, and what they wrote."""
     ratings = await read_store(request, partial(read_ratings, product_id=product_id))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -12,10 +11,7 @@ from typing import Annotated, Any, Final
 from fastapi import Body, Path, Query, Request, Response
 from pydantic import ValidationError
 
-from models.artifact.insights import EXPERIMENTS as INSIGHT
-from models.artifact.insights import read_insight
 from models.artifact.registry import LONGEST_PIN_SECONDS, Registry
-from models.errors import ArtifactError
 from models.experiments.assignment import derive_key
 from models.experiments.experiment import Experiment
 from models.experiments.holdout import HOLDOUT
@@ -29,17 +25,17 @@ from service.routes.route_classes import BareRoute, QueryRoute
 from service.schemas.experiments import (
     ExperimentBody,
     ExperimentDocument,
-    ExperimentResults,
     ExperimentsAnswer,
     ExperimentState,
     HoldoutBody,
     HoldoutDocument,
     StoredExperiment,
 )
-from service.schemas.pages import BY_ID, PageOptions
+from service.schemas.pages import BY_ID, PagingOptions
 from service.schemas.parameters import Id
 from service.schemas.rules import parse_rule
 from service.store.experiments import EXPERIMENTS, HOLDOUTS, read_documents, read_secret
+from service.store.offers import OFFERS
 from service.store.shop_documents import RULES, Document
 from service.store.writer import Change
 
@@ -51,13 +47,11 @@ ExperimentId = Annotated[
     ),
 ]
 MAX_EXPERIMENTS: Final = 200
-COMPUTE: Final = "Compute it with: regulars experiments results"
-log: Final = logging.getLogger("regulars.service")
 LATE_SECONDS: Final = 60  # by which a begin may lie in the past: of a clock that is behind
 NO_HOLDOUT: Final[Document] = {"share": 0.0, "since": None}
 
 
-async def get_experiments(request: Request, options: Annotated[PageOptions, Query()]) -> Response:
+async def get_experiments(request: Request, options: Annotated[PagingOptions, Query()]) -> Response:
     """Return the experiments of the shop, ordered by id."""
     documents = await read_store(request, read_documents)
     page = BY_ID.page(documents.experiments, options)
@@ -116,26 +110,6 @@ async def put_holdout(request: Request, content: Annotated[HoldoutBody, Body()])
     return _describe_holdout(*await write_store(request, work))
 
 
-async def get_results(request: Request, experiment_id: ExperimentId) -> Response:
-    """Return what an experiment says by now, as `regulars experiments results` has computed it.
-
-    Two intervals are told of each difference, and when each of them holds. The holdout's results
-    have the id `holdout`.
-    """
-    registry = get_responder(request).active.registry
-    try:
-        facts = await asyncio.to_thread(read_insight, registry.root, INSIGHT)
-    except ArtifactError as error:
-        log.warning("%s", error)
-        raise NotFound(f"The results in the registry cannot be read. {COMPUTE}") from None
-    found = (facts or {}).get("experiments", {}).get(experiment_id)
-    if facts is None or found is None:
-        raise NotFound(f"Nothing was computed of an experiment of that id. {COMPUTE}")
-    content = dict.fromkeys(ExperimentResults.model_fields) | {"variants": [], "comparisons": []}
-    content |= {"id": experiment_id, "computed": facts["computed"]}
-    return uncached_json({**content, **found})
-
-
 async def _write(request: Request, work: Callable[[int, str, Change], Document]) -> Response:
     change = partial(_change, work, int(time.time()), actor_of(request))
     document, secret = await write_store(request, change)
@@ -158,6 +132,8 @@ def _put(
     before = _find(documents.experiments, experiment_id)
     starts = now if before is None else read_moment(before["starts"])
     document = content.document(experiment_id, starts)
+    if before is not None and "stopped_variants" in before:
+        document["stopped_variants"] = before["stopped_variants"]
     if before == document:
         return document
     if before is not None and read_moment(before["starts"]) <= now:
@@ -167,6 +143,7 @@ def _put(
     if read_moment(document["ends"]) <= now:
         raise _invalid([RuleProblem("ends", "lies in the past; POST …/stop ends it now")])
     _check_rules(document, set(RULES.read_all(change.connection)))
+    _check_offers(document, OFFERS.read_all(change.connection))
     if len(others) >= MAX_EXPERIMENTS:
         raise Conflict(f"A shop may have {MAX_EXPERIMENTS} experiments; delete one that has ended.")
     _check_collisions(document, others, documents.secret)
@@ -210,6 +187,21 @@ def _check_rules(document: Document, known: set[str]) -> None:
                 place = f"variants[{index}].without_rules[{number}]"
                 sentence = f"is {rule_id!r:.100}; the shop has no such rule"
                 problems.append(RuleProblem(place, sentence))
+    if problems:
+        raise _invalid(problems)
+
+
+def _check_offers(document: Document, offers: Mapping[str, Document]) -> None:
+    """Raises Invalid for an offer that the shop does not have, or that stands everywhere."""
+    problems = []
+    for index, variant in enumerate(document["variants"]):
+        for number, offer_id in enumerate(variant.get("offers", ())):
+            if offers.get(offer_id, {}).get("in_experiments_only"):
+                continue
+            sentence = f"is {offer_id!r:.100}; the shop has no such offer"
+            if offer_id in offers:
+                sentence = f"is {offer_id!r:.100}, which is not `in_experiments_only`; set it there"
+            problems.append(RuleProblem(f"variants[{index}].offers[{number}]", sentence))
     if problems:
         raise _invalid(problems)
 
@@ -326,7 +318,6 @@ def _invalid(problems: list[RuleProblem]) -> Invalid:
 EXPERIMENT: Final = "/v1/experiments/{experiment_id:id}"
 NOT_FOUND: Final = {404: problem_schema("There is no experiment of that id.")}
 COLLIDES: Final = {409: problem_schema("It has begun, or collides with another experiment.")}
-NOT_COMPUTED: Final = {404: problem_schema("Nothing was computed of it yet.")}
 RUNS: Final = {409: problem_schema("The experiment runs.")}
 RUNS_NOT: Final = {409: problem_schema("The experiment does not run.")}
 OPERATIONS: Final = (
@@ -377,16 +368,6 @@ OPERATIONS: Final = (
         answer=StoredExperiment,
         responses=PROBLEMS | NOT_FOUND | RUNS,
         route_class=BareRoute,
-    ),
-    Operation(
-        "GET",
-        "/v1/insights/experiments/{experiment_id:id}",
-        get_results,
-        summary="Read what an experiment says by now",
-        tag=Tag.INSIGHTS,
-        answer=ExperimentResults,
-        responses=PROBLEMS | NOT_COMPUTED,
-        name="experiment_results",
     ),
     Operation(
         "GET",

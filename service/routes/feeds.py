@@ -11,6 +11,7 @@ from pydantic import WithJsonSchema
 from service.answering.answer_computer import catalogue_for
 from service.answering.feed import FEEDS, build_feed
 from service.answering.query import AS_LEARNED, AWAY, QueryKind, RecommendationQuery
+from service.answering.render import make_tag
 from service.answering.responder import SHARED_COUNTERS, Responder
 from service.errors import PROBLEMS, NotFound, problem_schema
 from service.model.loaded_model import LoadedModel
@@ -58,12 +59,12 @@ async def shop_feed(
     key = responder.cache_key(model, query, f" feed {name} {options.n}")
     cached = await responder.find_cached(key, SHARED_COUNTERS)
     if cached is not None:
-        return cacheable_response(request, cached, MAX_AGE)
+        return cacheable_response(request, cached, make_tag(cached), MAX_AGE)
     computed = await asyncio.to_thread(_compute, responder, model, query, name, options.n)
     if computed.stamp is None:  # as far as is known without the store: nobody should keep it
         return Response(computed.body, headers=NO_STORE, media_type=JSON)
     responder.cache_value(key, computed.stamp, computed.body)
-    return cacheable_response(request, computed.body, MAX_AGE)
+    return cacheable_response(request, computed.body, make_tag(computed.body), MAX_AGE)
 
 
 def _compute(

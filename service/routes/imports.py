@@ -31,8 +31,8 @@ from service.routes.deliveries import (
     REDACTED,
     REQUESTED,
     SHOP_REDACTED,
-    Delivery,
     DeliveryRoute,
+    WebhookCall,
     describe_delivery,
 )
 from service.routes.registration import Operation, Tag
@@ -119,7 +119,7 @@ class CheckedContent:
     problems: list[dict[str, str]]
 
 
-def _read(delivery: Delivery, document: Any, variants: Variants) -> CheckedContent:
+def _read(delivery: WebhookCall, document: Any, variants: Variants) -> CheckedContent:
     """Return what a document, or a list of them, says. Raises Invalid for one of another kind."""
     documents = document if isinstance(document, list) else [document]
     imported = Imported()
@@ -146,7 +146,7 @@ def _read(delivery: Delivery, document: Any, variants: Variants) -> CheckedConte
     )
 
 
-def _store(delivery: Delivery, content: CheckedContent, change: Change) -> dict[str, Any]:
+def _store(delivery: WebhookCall, content: CheckedContent, change: Change) -> dict[str, Any]:
     """Store what a delivery says, unless it was taken before."""
     if not take_delivery(change, delivery.vendor, delivery.name, delivery.time):
         return {**NOTHING, "repeated": True}
@@ -169,7 +169,7 @@ def _store(delivery: Delivery, content: CheckedContent, change: Change) -> dict[
 
 
 def _find_newest(
-    change: Change, delivery: Delivery, content: CheckedContent
+    change: Change, delivery: WebhookCall, content: CheckedContent
 ) -> dict[str, Document]:
     """Return the products of which nothing newer was taken."""
     imported = content.imported
@@ -186,7 +186,7 @@ def _find_newest(
     }
 
 
-def _keep_consent(change: Change, delivery: Delivery, given: GivenConsent) -> bool:
+def _keep_consent(change: Change, delivery: WebhookCall, given: GivenConsent) -> bool:
     if is_erased(change.connection, given.customer_id):
         return False
     values = {PERSONALIZE_EMAIL: YES if given.allowed else NO}
@@ -195,7 +195,7 @@ def _keep_consent(change: Change, delivery: Delivery, given: GivenConsent) -> bo
     return True
 
 
-def _delete_product(delivery: Delivery, product_id: str, change: Change) -> dict[str, Any]:
+def _delete_product(delivery: WebhookCall, product_id: str, change: Change) -> dict[str, Any]:
     if not take_delivery(change, delivery.vendor, delivery.name, delivery.time):
         return {**NOTHING, "repeated": True}
     delete(change, product_id, Author(delivery.actor, delivery.time))
@@ -203,7 +203,7 @@ def _delete_product(delivery: Delivery, product_id: str, change: Change) -> dict
 
 
 async def _answer_privacy_request(
-    request: Request, delivery: Delivery, document: Any
+    request: Request, delivery: WebhookCall, document: Any
 ) -> dict[str, Any]:
     """Erase a customer, or say where the shop reads what is stored about one who asks."""
     ids = redacted_ids(document) if isinstance(document, dict) else []
@@ -219,7 +219,7 @@ async def _answer_privacy_request(
 
 
 async def _note_shop_redaction(
-    request: Request, delivery: Delivery, document: Any
+    request: Request, delivery: WebhookCall, document: Any
 ) -> dict[str, Any]:
     """Note that the shop is to be erased. Raises Conflict unless it is the one of the settings.
 
@@ -241,7 +241,7 @@ async def _note_shop_redaction(
     return {**NOTHING, "repeated": not is_new}
 
 
-def _note_request(delivery: Delivery, customer_id: str, change: Change) -> None:
+def _note_request(delivery: WebhookCall, customer_id: str, change: Change) -> None:
     record_change(
         change,
         time=delivery.time,

@@ -3,52 +3,60 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import Query, Request, Response
 
-from models.artifact.insights import ATTRIBUTION, read_insight
+from models.artifact.insights import ATTRIBUTION, FEEDBACK, read_insight
+from models.data.segments import Segment
 from models.errors import ArtifactError
-from service.errors import PROBLEMS, NotFound, ResponseSchemas, problem_schema
+from service.errors import PROBLEMS, NotFound, problem_schema
 from service.routes.registration import Operation, Tag
 from service.routes.request_context import get_responder
-from service.routes.responses import NO_STORE, uncached_json
+from service.routes.responses import uncached_json
 from service.routes.route_classes import QueryRoute
+from service.routes.spreadsheets import AS_CSV, write_csv
+from service.schemas.feedback import FeedbackAnswer, ProductFeedback
 from service.schemas.insights import (
     AttributedSales,
     AttributionAnswer,
     AttributionOptions,
     InsightFormat,
-    InsightOptions,
     InsightPeriod,
     OverviewAnswer,
+    SegmentOptions,
     ShopSales,
 )
 
-CSV: Final = "text/csv"
-RISKY: Final = ("=", "+", "-", "@", "\t", "\r")  # a text that begins so may be a formula
 COMPUTE: Final = "Compute them with: regulars insights"
 PERIOD_FIELDS: Final = tuple(
     field.alias or name for name, field in InsightPeriod.model_fields.items()
+)
+FEEDBACK_FIELDS: Final = tuple(
+    field.alias or name for name, field in FeedbackAnswer.model_fields.items() if name != "feedback"
+)
+NOT_BY_SEGMENT: Final = (
+    "There are no figures of the segment {segment}: too few customers are in it, or segments were "
+    f"not computed yet. {COMPUTE}"
 )
 log: Final = logging.getLogger("regulars.service")
 
 
 async def insights_overview(
-    request: Request, options: Annotated[InsightOptions, Query()]
+    request: Request, options: Annotated[SegmentOptions, Query()]
 ) -> Response:
     """Return the sales of the shop, what reached customers, and what is attributed of the sales.
 
     What is attributed is an upper bound of what recommendations earned.
     """
-    facts = await _read(request)
+    facts = await read_figures(request, ATTRIBUTION)
+    told = choose_segment(facts, facts.get("segments", {}), options.segment)
     if options.format is InsightFormat.CSV:
-        return _as_csv(facts["overview"], ShopSales.model_fields)
-    return uncached_json({**_period(facts), "reach": facts["reach"], "overview": facts["overview"]})
+        return write_csv(told["overview"], ShopSales.model_fields)
+    figures = {"reach": told["reach"], "overview": told["overview"]}
+    return uncached_json({**_period(facts), "segment": options.segment, **figures})
 
 
 async def insights_attribution(
@@ -56,26 +64,57 @@ async def insights_attribution(
 ) -> Response:
     """Return the sales that followed a click, or the sight, of what was recommended.
 
-    They are told by placement, campaign, strategy, source, reason and product, each on its own: one
-    order stands once under each. Together they are an upper bound of what recommendations earned.
+    They are told by placement, campaign, strategy, source, reason, product, experiment and variant,
+    each on its own: one order stands once under each. Together they are an upper bound of what
+    recommendations earned.
     """
-    facts = await _read(request)
+    facts = await read_figures(request, ATTRIBUTION)
+    told = choose_segment(facts, facts.get("segments", {}), options.segment)
     rows = [
         {"deliveries": None, "clicks": None, **row, "by": name}
-        for name, listed in facts["attribution"].items()
+        for name, listed in told["attribution"].items()
         if options.by in (None, name)
         for row in listed
     ]
     if options.format is InsightFormat.CSV:
-        return _as_csv(rows, AttributedSales.model_fields)
-    return uncached_json({**_period(facts), "attribution": rows})
+        return write_csv(rows, AttributedSales.model_fields)
+    return uncached_json({**_period(facts), "segment": options.segment, "attribution": rows})
 
 
-async def _read(request: Request) -> dict[str, Any]:
-    """Return the document of the registry. Raises NotFound."""
+async def insights_feedback(
+    request: Request, options: Annotated[SegmentOptions, Query()]
+) -> Response:
+    """Return which products disappoint whom: ratings, dismissals, and what was struck out.
+
+    A row for each product, of all customers (`segment` null) and of each segment; those that
+    disappoint most customers first. What fewer than five customers said is not told.
+    """
+    facts = await read_figures(request, FEEDBACK)
+    wanted = options.segment
+    rows = [row for row in facts["feedback"] if wanted is None or row["segment"] == wanted]
+    if options.format is InsightFormat.CSV:
+        listed = [{**row, "words": " ".join(word["word"] for word in row["words"])} for row in rows]
+        return write_csv(listed, ProductFeedback.model_fields)
+    return uncached_json({**{name: facts[name] for name in FEEDBACK_FIELDS}, "feedback": rows})
+
+
+def choose_segment(
+    everything: Mapping[str, Any], parts: Mapping[str, Any], segment: Segment | None
+) -> Mapping[str, Any]:
+    """Return the figures of all, or of one of the parts. Raises NotFound where it is not told."""
+    if segment is None:
+        return everything
+    if segment.value not in parts:
+        raise NotFound(NOT_BY_SEGMENT.format(segment=segment.value))
+    found: Mapping[str, Any] = parts[segment.value]
+    return found
+
+
+async def read_figures(request: Request, name: str) -> dict[str, Any]:
+    """Return a document of the registry. Raises NotFound."""
     registry = get_responder(request).active.registry
     try:
-        facts = await asyncio.to_thread(read_insight, registry.root, ATTRIBUTION)
+        facts = await asyncio.to_thread(read_insight, registry.root, name)
     except ArtifactError as error:
         log.warning("%s", error)
         raise NotFound(f"The insights in the registry cannot be read. {COMPUTE}") from None
@@ -88,22 +127,7 @@ def _period(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {name: facts[name] for name in PERIOD_FIELDS}
 
 
-def _as_csv(rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> Response:
-    """Return rows with a header. An apostrophe keeps a text from being read as a formula."""
-    stream = io.StringIO(newline="")
-    writer = csv.DictWriter(stream, list(columns))
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: _cell(row[name]) for name in writer.fieldnames})
-    return Response(stream.getvalue(), headers=NO_STORE, media_type=CSV)
-
-
-def _cell(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(RISKY) else value
-
-
 NOT_COMPUTED: Final = {404: problem_schema("Nothing was computed yet.")}
-AS_CSV: Final[ResponseSchemas] = {200: {"content": {CSV: {"schema": {"type": "string"}}}}}
 OPERATIONS: Final = (
     Operation(
         "GET",
@@ -122,6 +146,16 @@ OPERATIONS: Final = (
         summary="Read what followed from recommendations",
         tag=Tag.INSIGHTS,
         answer=AttributionAnswer,
+        responses=PROBLEMS | NOT_COMPUTED | AS_CSV,
+        route_class=QueryRoute,
+    ),
+    Operation(
+        "GET",
+        "/v1/insights/feedback",
+        insights_feedback,
+        summary="Read which products disappoint whom",
+        tag=Tag.INSIGHTS,
+        answer=FeedbackAnswer,
         responses=PROBLEMS | NOT_COMPUTED | AS_CSV,
         route_class=QueryRoute,
     ),

@@ -17,7 +17,7 @@ from service.routes.request_context import actor_of, get_shop, read_store, write
 from service.routes.responses import uncached_json
 from service.routes.route_classes import QueryRoute
 from service.schemas.keys import KeyAnswer, KeyBody, KeysAnswer, NewKeyAnswer
-from service.schemas.pages import Listing, PageOptions
+from service.schemas.pages import Listing, PagingOptions
 from service.store import keys
 from service.store.keys import StoredKey
 
@@ -34,7 +34,7 @@ KeyId = Annotated[
 BY_KEY_ID: Final[Listing[StoredKey]] = Listing(lambda key: (key.key_id,), (str,))
 
 
-async def get_keys(request: Request, options: Annotated[PageOptions, Query()]) -> Response:
+async def get_keys(request: Request, options: Annotated[PagingOptions, Query()]) -> Response:
     """Return every key there ever was, without its secret, ordered by id.
 
     `REGULARS_API_KEY` is no key of the store, and not among them.

@@ -30,7 +30,7 @@ from service.routes.request_context import actor_of, get_responder, write_store
 from service.routes.responses import uncached_json
 from service.routes.route_classes import BareRoute, QueryRoute
 from service.schemas.operations import ModelAnswer, Models
-from service.schemas.pages import Listing, PageOptions
+from service.schemas.pages import Listing, PagingOptions
 from service.store.audit import record_change
 
 log: Final = logging.getLogger("regulars.service")
@@ -47,7 +47,7 @@ BY_VERSION: Final[Listing[Manifest]] = Listing(
 )
 
 
-async def get_models(request: Request, options: Annotated[PageOptions, Query()]) -> Response:
+async def get_models(request: Request, options: Annotated[PagingOptions, Query()]) -> Response:
     """Return the versions in the registry, newest first, with their counts and quality figures.
 
     The answer says which version is active and which one the answering worker serves.

@@ -15,7 +15,7 @@ from service.answering.responder import Responder
 from service.errors import (
     PROBLEMS,
 )
-from service.model.active_model import Refusal
+from service.model.active_model import UnservedVersion
 from service.model.loaded_model import LoadedModel
 from service.routes.registration import Operation, Tag
 from service.routes.request_context import get_responder, get_shop
@@ -109,7 +109,7 @@ def _describe_freshness(responder: Responder, model: LoadedModel | None) -> dict
     }
 
 
-def _format_refusal(refusal: Refusal | None) -> dict[str, str] | None:
+def _format_refusal(refusal: UnservedVersion | None) -> dict[str, str] | None:
     return {"version": refusal.version, "reason": refusal.reason} if refusal else None
 
 

@@ -13,7 +13,7 @@ from models.rules.preferences import KINDS, NO_PREFERENCES, Preferences
 from models.rules.unknown_names import find_unknown_in_preferences
 from service.answering.customer_view import view_customer
 from service.errors import PROBLEMS, TOO_LARGE, QuotaExceeded
-from service.routes.customers import CUSTOMER, GONE, Report, make_report, refuse_forgotten
+from service.routes.customers import CUSTOMER, GONE, Informant, make_report, refuse_forgotten
 from service.routes.looks import note_look
 from service.routes.registration import Operation, Tag
 from service.routes.request_context import get_responder, read_store, write_store
@@ -78,7 +78,7 @@ async def _say(request: Request, customer_id: str, said: Preferences) -> Said:
 
 
 def _keep(
-    customer_id: str, preferences_said: Preferences, report: Report, change: Change
+    customer_id: str, preferences_said: Preferences, report: Informant, change: Change
 ) -> Said | None:
     """Return what is stored then, or None where a quota does not allow it.
 

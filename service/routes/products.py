@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable, Set
 from functools import partial
 from typing import Annotated, Any, Final
 
@@ -39,10 +40,12 @@ async def put_products(request: Request, options: Annotated[ProductsBody, Body()
     # In a thread: a thousand take 20 ms.
     validated = await asyncio.to_thread(validate_products, bodies)
     if validated.documents:
-        author = _author(request)
-        await write_store(
-            request, partial(put, documents=validated.documents, author=author, whole=True)
+        documents = validated.documents
+        learned = _find_learned(request, documents)
+        work = partial(
+            put, documents=documents, author=_author(request), whole=True, learned=learned
         )
+        await write_store(request, work)
     rejected = describe_rejected(bodies, validated.rejected, "product_id")
     return uncached_json({"written": len(validated.documents), "rejected": rejected})
 
@@ -58,7 +61,7 @@ async def patch_product(
         _patch,
         product_id=product_id,
         fields=options.model_dump(mode="json", exclude_unset=True),
-        learned=_is_learned(request, product_id),
+        learned=_find_learned(request, [product_id]),
         author=_author(request),
     )
     document = await write_store(request, work)
@@ -87,7 +90,7 @@ async def delete_product(request: Request, product_id: ProductId) -> Response:
     work = partial(
         _delete,
         product_id=product_id,
-        learned=_is_learned(request, product_id),
+        learned=_find_learned(request, [product_id]),
         author=_author(request),
     )
     document = await write_store(request, work)
@@ -98,26 +101,31 @@ def _author(request: Request) -> Author:
     return Author(actor_of(request), int(time.time()))
 
 
-def _is_learned(request: Request, product_id: str) -> bool:
-    model = get_responder(request).active.current
-    return model is not None and model.recommender.catalogue.ids.find(product_id) >= 0
+def _find_learned(request: Request, product_ids: Iterable[str]) -> frozenset[str]:
+    """Return those of some products that the model in service has learned."""
+    model, ids = get_responder(request).active.current, list(product_ids)
+    if model is None:
+        return frozenset()
+    items = model.recommender.catalogue.ids.find_all(ids).tolist()
+    return frozenset(name for name, item in zip(ids, items, strict=True) if item >= 0)
 
 
 def _patch(
-    change: Change, product_id: str, fields: dict[str, Any], learned: bool, author: Author
+    change: Change, product_id: str, fields: dict[str, Any], learned: Set[str], author: Author
 ) -> Document:
     _require(change.connection, product_id, learned)
-    return put(change, {product_id: fields}, author, whole=False)[product_id]
+    documents = {product_id: fields}
+    return put(change, documents, author, whole=False, learned=learned)[product_id]
 
 
-def _delete(change: Change, product_id: str, learned: bool, author: Author) -> Document:
+def _delete(change: Change, product_id: str, learned: Set[str], author: Author) -> Document:
     _require(change.connection, product_id, learned)
     return delete(change, product_id, author)
 
 
-def _require(connection: Connection, product_id: str, learned: bool) -> None:
+def _require(connection: Connection, product_id: str, learned: Set[str]) -> None:
     """Raise NotFound unless a product is known."""
-    if _read(product_id, connection) is None and not learned:
+    if _read(product_id, connection) is None and product_id not in learned:
         raise NotFound(NO_PRODUCT)
 
 

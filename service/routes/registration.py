@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from email.utils import format_datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from fastapi import FastAPI, Response
 from fastapi.responses import JSONResponse
@@ -34,7 +34,7 @@ class Tag(StrEnum):
 
 TAG_DESCRIPTIONS: Final = {
     Tag.PRODUCTS: "Recommend products: for a customer, a visit, a product, a basket or an order.",
-    Tag.MAILS: "Recommend products in mails: as a block of HTML, or as a feed for everyone.",
+    Tag.MAILS: "Recommend products in mails, in blocks that look as the shop says, and in feeds.",
     Tag.EVENTS: "Report what happens in the shop, and read ratings of products.",
     Tag.CAMPAIGNS: "Pin mailings, so that a customer's slate stays the same within one.",
     Tag.CATALOGUE: "Report products, their prices and their stock.",
@@ -76,7 +76,7 @@ class Operation:
 
     method: str
     path: str
-    endpoint: Callable[..., Awaitable[Response]]
+    endpoint: Callable[..., Any]  # a response, awaited; of a SlateRoute a query
     summary: str
     tag: Tag
     answer: type[BaseModel] | None = None

@@ -24,7 +24,7 @@ WRITE_SECONDS: Final = 2 * WAIT_SECONDS  # for a turn to write, and for the data
 
 def get_shop(request: Request) -> Shop:
     """Return the shop that the middleware has found the request to be about."""
-    shop: Shop = request.state.shop
+    shop: Shop = request.scope["state"]["shop"]
     return shop
 
 
@@ -35,7 +35,7 @@ def get_responder(request: Request) -> Responder:
 
 def is_head(request: Request) -> bool:
     """Return whether the caller sent HEAD; the middleware has made it the GET of its address."""
-    return getattr(request.state, "without_body", False)
+    return "without_body" in request.scope["state"]
 
 
 async def write_store(request: Request, work: Callable[[Change], T]) -> T:

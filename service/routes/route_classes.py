@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Callable, Coroutine, Iterator, Set
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Set
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
 from fastapi import Path, Request, Response
@@ -16,7 +17,11 @@ from starlette.datastructures import QueryParams
 from starlette.routing import Match
 from starlette.types import Scope
 
+from service.answering.query import RecommendationQuery
+from service.http.authorization import get_caller
 from service.http.paths import get_path, show_slashes
+from service.routes.request_context import get_responder
+from service.routes.responses import answer_query
 from service.schemas.base import ParameterModel
 from service.schemas.parameters import Id
 
@@ -35,12 +40,15 @@ ProductId = Annotated[
     ),
 ]
 OrderId = Annotated[Id, Path(description="Id of a purchase that was reported.", examples=["1001"])]
+REMEMBERED_QUERIES: Final = 256  # of each call
+SHORT_QUERY: Final = 500  # bytes; longer ones hold lists of ids, which hardly come again
 # Addresses that begin like that of a customer, a product or a rule and go on behind its id.
 LONGER_PATH: Final = re.compile(
     r"/v1/(?:customers/[\s\S]*/"
     r"(?:consent|explain|export|preferences|profile|recently-viewed|recommendations(?:\.html)?"
     r"|replenishment|unused)"
-    r"|products/[\s\S]*/(?:bundles|ratings|similar)|experiments/[\s\S]*/stop|rules/preview|models/rollback)$"
+    r"|products/[\s\S]*/(?:bundles|ratings|similar)|campaigns/[\s\S]*/mails"
+    r"|experiments/[\s\S]*/stop|(?:rules|blocks)/preview|rules/cost|models/rollback)$"
 )
 
 
@@ -87,30 +95,102 @@ class QueryRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         endpoint: Callable[..., Coroutine[Any, Any, Response]] = self.endpoint
-        hints = typing.get_type_hints(endpoint, include_extras=True)
-        model: type[ParameterModel] = typing.get_args(hints["options"])[0]
-        readers = {name: TypeAdapter(hints[name]) for name in self.param_convertors}
-        fields = model.model_fields.items()
-        repeated = {name for name, field in fields if typing.get_origin(field.annotation) is tuple}
+        read = _argument_reader(endpoint, self.param_convertors)
 
         async def handle(request: Request) -> Response:
-            errors: list[Any] = []
-            ids = {
-                name: _validate(readers[name].validate_python, value, errors, "path", name)
-                for name, value in request.path_params.items()
-            }
-            query = request.query_params
-            if len(query) != len(query.multi_items()):
-                errors += _find_repeated(query, repeated & query.keys())
-            values = {
-                name: query.getlist(name) if name in repeated else query[name] for name in query
-            }
-            options = _validate(model.model_validate, values, errors, "query")
-            if errors:
-                raise RequestValidationError(errors)
+            ids, options = read(request)
             return await endpoint(request, **ids, options=options)
 
         return handle
+
+
+class SlateRoute(APIRoute):
+    """A route whose endpoint makes the query of a call; what answers it is the same for all.
+
+    The endpoint is called with `request`, ids of the path and `options`, as that of a QueryRoute.
+    It puts the ids into the fields of the query that bear their names, and nowhere else.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        endpoint: Callable[..., RecommendationQuery] = self.endpoint
+        read = _argument_reader(endpoint, self.param_convertors)
+        remembered: dict[tuple[bytes, str], RecommendationQuery] = {}
+
+        def find_query(request: Request) -> RecommendationQuery:
+            ids, options = read(request)
+            caller = get_caller(request)
+            query_string = request.scope["query_string"]
+            if caller.is_customer or len(query_string) > SHORT_QUERY:
+                return endpoint(request, **ids, options=options)
+            name = query_string, get_responder(request).settings.default_locale
+            query = remembered.get(name)
+            if query is None:
+                if len(remembered) >= REMEMBERED_QUERIES:
+                    remembered.clear()
+                query = remembered[name] = endpoint(request, **ids, options=options)
+            return query.about(**ids)
+
+        async def handle(request: Request) -> Response:
+            return await answer_query(request, find_query(request))
+
+        self._handle = handle
+        return handle
+
+    async def answer_directly(self, scope: Scope) -> Response | None:
+        """Return the answer to a plain call; None for one that the framework has to refuse.
+
+        Raises Problem.
+        """
+        try:
+            return await self._handle(Request(scope))
+        except RequestValidationError:
+            return None
+
+
+Arguments = tuple[dict[str, str], ParameterModel]
+
+
+def _argument_reader(
+    endpoint: Callable[..., Any], ids: Iterable[str]
+) -> Callable[[Request], Arguments]:
+    """Return what reads the arguments of an endpoint. It raises RequestValidationError.
+
+    The same few queries come again and again, so their options are remembered.
+    """
+    hints = typing.get_type_hints(endpoint, include_extras=True)
+    model: type[ParameterModel] = typing.get_args(hints["options"])[0]
+    readers = {name: TypeAdapter(hints[name]).validator.validate_python for name in ids}
+    fields = model.model_fields.items()
+    repeated = {name for name, field in fields if typing.get_origin(field.annotation) is tuple}
+
+    def read_options(query: QueryParams, errors: list[Any]) -> Any:
+        if len(query) != len(query.multi_items()):
+            errors += _find_repeated(query, repeated & query.keys())
+        values = {name: query.getlist(name) if name in repeated else query[name] for name in query}
+        return _validate(model.model_validate, values, errors, "query")
+
+    @lru_cache(maxsize=REMEMBERED_QUERIES)
+    def recall_options(query_string: bytes) -> ParameterModel | None:
+        """Return the options of a query; None where it has to be refused."""
+        errors: list[Any] = []
+        options: ParameterModel = read_options(QueryParams(query_string), errors)
+        return None if errors else options
+
+    def read(request: Request) -> Arguments:
+        errors: list[Any] = []
+        found = {
+            name: _validate(readers[name], value, errors, "path", name)
+            for name, value in request.path_params.items()
+        }
+        query_string = request.scope["query_string"]
+        options = recall_options(query_string) if len(query_string) <= SHORT_QUERY else None
+        if options is None:
+            options = read_options(request.query_params, errors)
+        if errors:
+            raise RequestValidationError(errors)
+        return found, options
+
+    return read
 
 
 def _find_repeated(query: QueryParams, repeatable: Set[str]) -> Iterator[dict[str, Any]]:

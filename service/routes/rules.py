@@ -4,36 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import Body, Path, Query, Request, Response
 from pydantic import ValidationError
 
+from models.data.timestamps import format_timestamp
 from models.languages.languages import Language
 from models.preview import Preview, preview
 from models.recommender import Recommender
 from models.rules.rule_problems import RuleProblem, rule_problems
-from models.rules.shop_rules import AnyShopRule, ShopRule, rules_in_force
+from models.rules.shop_rules import AnyShopRule, ShopRule, place_of, rules_in_force
 from models.rules.unknown_names import find_unknown_in_rule
 from models.slate import Slate
 from service.answering.customer_view import view_customer
 from service.answering.query import AnswerMoment, QueryKind, resolve_query
 from service.answering.render import render_reason
 from service.answering.responder import Responder
+from service.answering.rule_cost import RuleCost, TriedRules, measure_rule_cost
 from service.errors import PROBLEMS, TOO_LARGE, Conflict, Invalid, NotFound, problem_schema
 from service.routes.queries import build_query
 from service.routes.registration import Operation, Tag
 from service.routes.request_context import actor_of, get_responder, read_store, write_store
 from service.routes.responses import uncached_json
 from service.routes.route_classes import BareRoute, QueryRoute
-from service.schemas.pages import BY_ID, PageOptions
+from service.schemas.pages import Listing, PagingOptions
 from service.schemas.parameters import Id
 from service.schemas.rules import (
+    CostUnknown,
     PreviewAnswer,
     PreviewOptions,
     RuleBody,
+    RuleCostAnswer,
+    RuleCostOptions,
     RuleDocument,
     RulesAnswer,
     StoredRule,
@@ -48,12 +54,17 @@ RuleId = Annotated[
 ]
 MAX_RULES: Final = 200
 MAX_PROBLEMS: Final = 100  # that are told of one rule
+DIGITS: Final = 6
+# The order of the rules
+BY_ORDER: Final[Listing[Any]] = Listing(
+    lambda document: place_of(document["id"], document.get("order")), (int, str)
+)
 
 
-async def get_rules(request: Request, options: Annotated[PageOptions, Query()]) -> Response:
-    """Return the rules of the shop, ordered by id."""
+async def get_rules(request: Request, options: Annotated[PagingOptions, Query()]) -> Response:
+    """Return the rules of the shop in their order, those without one last, by id."""
     documents = await read_store(request, RULES.read_all)
-    page = BY_ID.page(documents.values(), options)
+    page = BY_ORDER.page(documents.values(), options)
     return uncached_json({"rules": page.entries, "next": page.next})
 
 
@@ -97,8 +108,7 @@ async def _describe(request: Request, document: Document) -> Response:
 
 
 def _find_warnings(rule: ShopRule, recommender: Recommender, place: str) -> list[dict[str, str]]:
-    market_names = recommender.model.customers.market_names
-    problems = find_unknown_in_rule(rule, recommender.catalogue, market_names)
+    problems = find_unknown_in_rule(rule, recommender.catalogue, recommender.model.customers)
     return _describe_problems(list(problems), place)
 
 
@@ -164,6 +174,7 @@ def _preview(responder: Responder, options: PreviewOptions) -> dict[str, Any]:
         responder.model(),
         options.customer_id,
         options.as_of,
+        options.placement,
         order_id=options.order_id,
     )
     recommender = view.recommender
@@ -175,16 +186,74 @@ def _preview(responder: Responder, options: PreviewOptions) -> dict[str, Any]:
         # Those that hold now, or all where a moment is named.
         now = int(time.time())
         tried = rules_in_force(parsed, now) if options.as_of is None else tuple(parsed)
+        if options.keep_others:
+            ids = {rule.id for rule in parsed}
+            tried = (*(rule for rule in view.request.rules if rule.id not in ids), *tried)
     query = build_query(
         QueryKind.CUSTOMER, options, "", customer_id=options.customer_id, repeat=options.repeat
     )
     moment = AnswerMoment(view.data_as_of)
     resolved = resolve_query(query, recommender.catalogue, tried, moment, view.order)
-    slate_request = recommender.at_home(view.user, resolved.request)
+    tried_request = replace(resolved.request, groups=view.request.groups)
+    slate_request = recommender.at_home(view.user, tried_request)
     recommend = partial(recommender.recommend, options.customer_id, update=view.update)
     previewed = preview(recommender, slate_request, recommend)
     language = responder.presentation.languages.of(responder.settings.default_locale)
     return {**_format_preview(recommender, previewed, language), "warnings": warnings}
+
+
+async def count_rule_cost(
+    request: Request, options: Annotated[RuleCostOptions, Body()]
+) -> Response:
+    """Return what rules cost in hits, on what customers bought after the model had learned.
+
+    Only customers who allow `measure` are counted, as many as time allows.
+    """
+    responder, rules = get_responder(request), None
+    if options.rules is not None:
+        rules = tuple(_parse(rule, f"rules[{at}]") for at, rule in enumerate(options.rules))
+    tried = TriedRules(
+        rules, options.placement, options.n, options.max_customers, options.max_seconds
+    )
+    model = responder.model()
+    cost = await asyncio.to_thread(measure_rule_cost, responder.computer, model, tried)
+    return uncached_json(
+        {
+            "model_version": model.version,
+            "placement": options.placement,
+            **_format_cost(cost),
+        }
+    )
+
+
+def _format_cost(cost: RuleCost) -> dict[str, Any]:
+    difference, unknown = None, None
+    told = cost.difference()
+    if told is not None:
+        difference = dict(zip(("recall", "low", "high"), _round(told), strict=True))
+    else:
+        nobody_bought = cost.is_whole and not cost.customers
+        unknown = CostUnknown.NO_PURCHASES if nobody_bought else CostUnknown.FEW_CUSTOMERS
+    counted = {}
+    for name, hits in (("without", cost.without), ("with_rules", cost.with_rules)):
+        recall = cost.recall(hits)
+        rounded = None if recall is None else round(recall, DIGITS)
+        counted[name] = {"hits": int(hits.sum()), "recall": rounded}
+    return {
+        "since": format_timestamp(cost.since),
+        "until": None if cost.until is None else format_timestamp(cost.until),
+        "n": cost.n,
+        "customers": cost.customers,
+        "complete": cost.is_whole,
+        "changed": cost.changed,
+        **counted,
+        "difference": difference,
+        "unknown": unknown,
+    }
+
+
+def _round(values: Iterable[float]) -> list[float]:
+    return [round(value, DIGITS) for value in values]
 
 
 def _format_preview(
@@ -273,6 +342,15 @@ OPERATIONS: Final = (
         summary="Preview rules on a customer's slate",
         tag=Tag.RULES,
         answer=PreviewAnswer,
+        responses=PROBLEMS | TOO_LARGE,
+    ),
+    Operation(
+        "POST",
+        "/v1/rules/cost",
+        count_rule_cost,
+        summary="Count what rules cost in hits",
+        tag=Tag.RULES,
+        answer=RuleCostAnswer,
         responses=PROBLEMS | TOO_LARGE,
     ),
 )

@@ -12,9 +12,8 @@ from service.answering.query import QueryKind, RecommendationQuery
 from service.errors import PROBLEMS, NotFound, problem_schema
 from service.routes.queries import caller_query
 from service.routes.registration import Operation, Tag
-from service.routes.request_context import get_responder
-from service.routes.responses import slate_response
-from service.routes.route_classes import CustomerId, QueryRoute
+from service.routes.responses import answer_query
+from service.routes.route_classes import CustomerId, QueryRoute, SlateRoute
 from service.schemas.shop_lists import ListAnswer, ShopListOptions
 
 ListName = Annotated[
@@ -34,17 +33,17 @@ async def shop_list(
     if name not in list(LISTS):
         raise NotFound(f"There is no such list; there are: {', '.join(LISTS)}.")
     query = caller_query(request, QueryKind.LIST, options, n=options.n, shop_list=ShopList(name))
-    return await _answer(request, query)
+    return await answer_query(request, query)
 
 
-async def recently_viewed(
+def recently_viewed(
     request: Request, customer_id: CustomerId, options: Annotated[ShopListOptions, Query()]
-) -> Response:
+) -> RecommendationQuery:
     """Return what a customer looked at in the last 30 days, newest first.
 
     It is empty, flagged, without their consent to be personalised.
     """
-    query = caller_query(
+    return caller_query(
         request,
         QueryKind.LIST,
         options,
@@ -52,13 +51,6 @@ async def recently_viewed(
         shop_list=ShopList.RECENTLY_VIEWED,
         customer_id=customer_id,
     )
-    return await _answer(request, query)
-
-
-async def _answer(request: Request, query: RecommendationQuery) -> Response:
-    responder = get_responder(request)
-    served = await responder.respond(query, limited=request.state.limited)
-    return slate_response(request, responder, served)
 
 
 UNKNOWN_LIST: Final = {404: problem_schema("There is no list of that name.")}
@@ -80,6 +72,6 @@ OPERATIONS: Final = (
         summary="Read what a customer looked at lately",
         tag=Tag.PRODUCTS,
         answer=ListAnswer,
-        route_class=QueryRoute,
+        route_class=SlateRoute,
     ),
 )

@@ -26,7 +26,7 @@ from service.routes.registration import Operation, Tag
 from service.routes.request_context import actor_of, get_responder, write_store
 from service.routes.responses import uncached_json
 from service.routes.route_classes import QueryRoute
-from service.schemas.pages import Listing, PageOptions
+from service.schemas.pages import Listing, PagingOptions
 from service.schemas.shops import (
     EndedShopAnswer,
     MadeShopAnswer,
@@ -48,7 +48,7 @@ BY_NAME: Final[Listing[ShopRecord]] = Listing(lambda record: (record.name,), (st
 NO_SHOP: Final = "There is no shop of that name."
 
 
-async def get_shops(request: Request, options: Annotated[PageOptions, Query()]) -> Response:
+async def get_shops(request: Request, options: Annotated[PagingOptions, Query()]) -> Response:
     """Return the shops of the deployment besides the main one, ordered by name."""
     settings, records = get_responder(request).settings, await _shops(request).list_others()
     page = BY_NAME.page(records.values(), options)

@@ -11,9 +11,8 @@ from service.errors import PROBLEMS, TOO_LARGE, problem_schema
 from service.http.authorization import get_caller
 from service.routes.queries import caller_query, customer_query
 from service.routes.registration import Operation, Tag
-from service.routes.request_context import get_responder
-from service.routes.responses import slate_response
-from service.routes.route_classes import CustomerId, OrderId, ProductId, QueryRoute
+from service.routes.responses import answer_query
+from service.routes.route_classes import CustomerId, OrderId, ProductId, SlateRoute
 from service.schemas.answers import BundleAnswer, SlateAnswer
 from service.schemas.parameters import (
     BasketOptions,
@@ -25,15 +24,15 @@ from service.schemas.parameters import (
 )
 
 
-async def customer_recommendations(
+def customer_recommendations(
     request: Request, customer_id: CustomerId, options: Annotated[CustomerOptions, Query()]
-) -> Response:
+) -> RecommendationQuery:
     """Return a slate for one customer, best product first.
 
     Every well-formed id gets a 200. A customer who is not known gets popular products, flagged by
     `fallback` and `fallback_reason`.
     """
-    return await _answer(request, customer_query(request, customer_id, options))
+    return customer_query(request, customer_id, options)
 
 
 async def session_recommendations(
@@ -56,37 +55,34 @@ async def session_recommendations(
         basket=options.basket,
         repeat=options.repeat,
     )
-    return await _answer(request, query)
+    return await answer_query(request, query)
 
 
-async def similar_products(
+def similar_products(
     request: Request, product_id: ProductId, options: Annotated[Options, Query()]
-) -> Response:
+) -> RecommendationQuery:
     """Return products that are bought by the same customers as this one.
 
     They are filled up with popular products of its category. An unknown product gets popular
     products, flagged.
     """
-    query = caller_query(request, QueryKind.SIMILAR, options, product_id=product_id)
-    return await _answer(request, query)
+    return caller_query(request, QueryKind.SIMILAR, options, product_id=product_id)
 
 
-async def popular_products(
+def popular_products(
     request: Request, options: Annotated[PopularOptions, Query()]
-) -> Response:
+) -> RecommendationQuery:
     """Return the best sellers of the last days, those of the market first."""
-    query = caller_query(request, QueryKind.POPULAR, options, window_days=options.window_days)
-    return await _answer(request, query)
+    return caller_query(request, QueryKind.POPULAR, options, window_days=options.window_days)
 
 
-async def product_bundles(
+def product_bundles(
     request: Request, product_id: ProductId, options: Annotated[BundleOptions, Query()]
-) -> Response:
+) -> RecommendationQuery:
     """Return bundles of this product with products that are bought together with it."""
-    query = caller_query(
+    return caller_query(
         request, QueryKind.BUNDLES, options, product_id=product_id, size=options.size
     )
-    return await _answer(request, query)
 
 
 async def basket_bundles(request: Request, options: Annotated[BasketOptions, Body()]) -> Response:
@@ -95,24 +91,17 @@ async def basket_bundles(request: Request, options: Annotated[BasketOptions, Bod
     query = caller_query(
         request, QueryKind.BASKET, options, basket=options.basket, for_customer=customer_id
     )
-    return await _answer(request, query)
+    return await answer_query(request, query)
 
 
-async def order_follow_up(
+def order_follow_up(
     request: Request, order_id: OrderId, options: Annotated[Options, Query()]
-) -> Response:
+) -> RecommendationQuery:
     """Return products that go with an order that was reported.
 
     None of its own products is among them, and none of a category that nobody needs twice.
     """
-    query = caller_query(request, QueryKind.ORDER, options, order_id=order_id)
-    return await _answer(request, query)
-
-
-async def _answer(request: Request, query: RecommendationQuery) -> Response:
-    responder = get_responder(request)
-    served = await responder.respond(query, limited=request.state.limited)
-    return slate_response(request, responder, served)
+    return caller_query(request, QueryKind.ORDER, options, order_id=order_id)
 
 
 UNKNOWN_ORDER: Final = {404: problem_schema("No order of that id was reported.")}
@@ -124,7 +113,7 @@ OPERATIONS: Final = (
         summary="Recommend products for a customer",
         tag=Tag.PRODUCTS,
         answer=SlateAnswer,
-        route_class=QueryRoute,
+        route_class=SlateRoute,
     ),
     Operation(
         "POST",
@@ -142,7 +131,7 @@ OPERATIONS: Final = (
         summary="Recommend products similar to a product",
         tag=Tag.PRODUCTS,
         answer=SlateAnswer,
-        route_class=QueryRoute,
+        route_class=SlateRoute,
     ),
     Operation(
         "GET",
@@ -151,7 +140,7 @@ OPERATIONS: Final = (
         summary="Recommend popular products",
         tag=Tag.PRODUCTS,
         answer=SlateAnswer,
-        route_class=QueryRoute,
+        route_class=SlateRoute,
     ),
     Operation(
         "GET",
@@ -160,7 +149,7 @@ OPERATIONS: Final = (
         summary="Recommend bundles around a product",
         tag=Tag.PRODUCTS,
         answer=BundleAnswer,
-        route_class=QueryRoute,
+        route_class=SlateRoute,
     ),
     Operation(
         "POST",
@@ -179,6 +168,6 @@ OPERATIONS: Final = (
         tag=Tag.PRODUCTS,
         answer=SlateAnswer,
         responses=PROBLEMS | UNKNOWN_ORDER,
-        route_class=QueryRoute,
+        route_class=SlateRoute,
     ),
 )

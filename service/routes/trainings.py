@@ -22,7 +22,7 @@ from service.routes.request_context import get_responder
 from service.routes.responses import NO_STORE, uncached_json
 from service.routes.route_classes import QueryRoute
 from service.schemas.operations import Trainings
-from service.schemas.pages import Listing, PageOptions
+from service.schemas.pages import Listing, PagingOptions
 
 TrainingName = Annotated[
     str,
@@ -67,7 +67,7 @@ BY_FINISH: Final[Listing[TrainingRun]] = Listing(
 )
 
 
-async def get_trainings(request: Request, options: Annotated[PageOptions, Query()]) -> Response:
+async def get_trainings(request: Request, options: Annotated[PagingOptions, Query()]) -> Response:
     """Return the trainings whose reports are kept, the last one first.
 
     Of those that the quality gate refused it is the last one.

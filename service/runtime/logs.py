@@ -15,6 +15,8 @@ from models.artifact.shops import MAIN
 MAX_FRAMES: Final = 6
 # Set for what is done for another shop than the main one: its requests, and what it lives on
 current_shop: Final[ContextVar[str]] = ContextVar("shop", default=MAIN)
+# Of a request that is traced
+current_trace: Final[ContextVar[str]] = ContextVar("trace", default="")
 
 
 def format_location(error: BaseException) -> str:
@@ -38,6 +40,8 @@ class JsonLines(logging.Formatter):
         }
         if (shop := current_shop.get()) != MAIN:
             line["shop"] = shop
+        if trace_id := current_trace.get():
+            line["trace_id"] = trace_id
         if record.exc_info and record.exc_info[1]:
             error = record.exc_info[1]
             line["error"] = f"{type(error).__name__} at {format_location(error)}"

@@ -149,12 +149,22 @@ class Families:
             "The newest event that was reported, of any kind",
             ["shop"],
         )
+        self.insights = largest(
+            "regulars_insights_timestamp_seconds",
+            "When attribution was last computed; 0 before the first time",
+            ["shop"],
+        )
         self.refused = largest(
             "regulars_model_refused", "1 while the active version is refused", ["shop"]
         )
         self.other_store = largest(
             "regulars_store_not_of_model",
             "1 while the store is not the one that the served version has learned from",
+            ["shop"],
+        )
+        self.unkept = largest(
+            "regulars_refusals_unkept",
+            "1 while noes and erasures are kept in the store alone, not in the journal",
             ["shop"],
         )
 
@@ -178,10 +188,12 @@ class Metrics:
         self.clicks, self.exposures = labelled(families.clicks), labelled(families.exposures)
         self.refusals, self.pending = plain(families.refusals), plain(families.pending)
         self.refused, self.other_store = plain(families.refused), plain(families.other_store)
+        self.unkept = plain(families.unkept)
         self._model = labelled(families.model)
         self._model_created = plain(families.model_created)
         self._shop_time, self._model_data = plain(families.shop_time), plain(families.model_data)
         self._newest_event = plain(families.newest_event)
+        self._insights = plain(families.insights)
 
     def of(self, shop: str) -> Metrics:
         """Return what counts for another shop of the process."""
@@ -203,6 +215,10 @@ class Metrics:
         self._model_data.set(model_data)
         if newest_event is not None:
             self._newest_event.set(newest_event)
+
+    def set_insights(self, computed: float) -> None:
+        """Note when attribution was last computed, in seconds since 1970."""
+        self._insights.set(computed)
 
     def render(self) -> bytes:
         """Return the metrics of all workers together, in the format of Prometheus.

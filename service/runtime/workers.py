@@ -36,18 +36,23 @@ log: Final = logging.getLogger("regulars.service")
 def serve(settings: Settings, protocol: Callable[..., asyncio.Protocol]) -> None:
     """Run the service until it is told to stop. `protocol` makes its connections."""
     options = _uvicorn_options(settings, protocol)
+    config = uvicorn.Config(APP, workers=settings.workers, **options)
+    addresses = [config]
+    if settings.console_port is not None:
+        addresses.append(uvicorn.Config(APP, **{**options, "port": settings.console_port}))
     if settings.workers == 1:
-        server = LastCallServer(uvicorn.Config(APP, **options))
-        server.run()
+        server = LastCallServer(config)
+        # At one address it binds by itself, once it can answer
+        server.run([one.bind_socket() for one in addresses] if len(addresses) > 1 else None)
         if not server.started:
             sys.exit(STARTUP_FAILURE)
         return
-    with shared_directory(settings.runtime_directory()) as directory:
-        os.environ[DIRECTORY_VARIABLE] = directory
-        config = uvicorn.Config(APP, workers=settings.workers, **options)
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(shared_directory(settings.runtime_directory()))
+        os.environ[DIRECTORY_VARIABLE] = folder
         reserve = OwnSocket.reserve if sys.platform == "linux" else uvicorn.Config.bind_socket
-        with reserve(config) as address:
-            Supervisor(config, sockets=[address]).run()
+        sockets = [stack.enter_context(reserve(address)) for address in addresses]
+        Supervisor(config, sockets).run()
 
 
 class OwnSocket(socket.socket):

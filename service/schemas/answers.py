@@ -36,12 +36,20 @@ RECOMMENDATION_EXAMPLE: Final[dict[str, Any]] = {
     "attributes": {},
     "click_url": None,
 }
+SLATE_OFFER_EXAMPLE: Final[dict[str, Any]] = {
+    "id": "thanks",
+    "text": "Thank you: 10 % off your next order",
+    "code": "TX-81F2",
+    "single_use": True,
+    "until": "2026-12-24T18:00:00Z",
+}
 ANSWER_EXAMPLE: Final[dict[str, Any]] = {
     "recommendation_id": "q7Xo2m0vWk1J…",
     "customer_id": "2034",
     "placement": "home",
     "experiment": None,
     "variant": None,
+    "offer": None,
     "strategy": "personal",
     "fallback": False,
     "fallback_reason": None,
@@ -239,6 +247,17 @@ ScoreKindOfAnswer = Annotated[
 ]
 
 
+class SlateOffer(AnswerModel):
+    """What the shop offers this customer, beside the slate."""
+
+    model_config = ConfigDict(json_schema_extra=examples(SLATE_OFFER_EXAMPLE))
+    id: str = Field(description="Id of the offer.")
+    text: str = Field(description="What it says, in a language of the customer.")
+    code: str | None = Field(description="Code to redeem it with, or null where it takes none.")
+    single_use: bool = Field(description="Whether the code is this customer's own.")
+    until: datetime | None = Field(description="When it ends; null: it does not.")
+
+
 class AnswerBody(AnswerModel):
     """Facts that every slate states about itself."""
 
@@ -250,6 +269,9 @@ class AnswerBody(AnswerModel):
     placement: str | None = Field(description="Placement of the request.")
     experiment: str | None = Field(description="Experiment that the answer is in, or null.")
     variant: str | None = Field(description="Variant of the experiment, or null.")
+    offer: SlateOffer | None = Field(
+        description="Offer of the shop to this customer, or null. No id of the slate depends on it."
+    )
     strategy: Strategy = Field(description="Kind of the slate.")
     fallback: bool = Field(
         description="Whether the slate is less than what was asked for; `fallback_reason` says why."

@@ -28,7 +28,8 @@ class AuditedChange(AnswerModel):
     number: int = Field(description="Number of the change in the store; later ones are larger.")
     time: datetime = Field(description="When it was made.")
     actor: str = Field(
-        description="Id of the key that made it, `command line`, or `no key` while there is none."
+        description="Id of the key that made it, `command line`, `guardrail` where an experiment's "
+        "results did, or `no key` while there is none."
     )
     action: str = Field(description="What was done: the kind of the thing, and a verb.")
     subject: str = Field(description="Id of what was changed.")

@@ -13,6 +13,7 @@ from service.schemas.answers import REASON_EXAMPLE, ProductFacts, ProductReferen
 from service.schemas.base import AnswerModel, ParameterModel, examples
 from service.schemas.events import Placement, Time
 from service.schemas.parameters import AsOf, Id, PriceLocale
+from service.schemas.worth import OF_CUSTOMER
 
 GIVEN_CONSENT: Final[dict[str, Any]] = {
     "train": {"given": True, "time": "2026-11-22T09:30:00Z"},
@@ -42,6 +43,16 @@ EXPLAINED_PRODUCT: Final[dict[str, Any]] = {
     "id": "1082185",
     "title": "Bananas",
     "reason": REASON_EXAMPLE,
+}
+COMPUTED: Final[dict[str, Any]] = {
+    name: value
+    for name, value in OF_CUSTOMER.items()
+    if name not in ("customer_id", "computed", "as_of", "currency")
+}
+GIVEN_CODE: Final[dict[str, Any]] = {
+    "offer": "thanks",
+    "code": "TX-81F2",
+    "given": "2026-11-22T09:35:00Z",
 }
 PROFILE_SLATE: Final[dict[str, Any]] = {
     "strategy": "personal",
@@ -243,6 +254,7 @@ class ProfileAnswer(AnswerModel):
                     "preferences": SAID,
                     "products_not_used": ["1029743"],
                 },
+                "segment": "You are one of our regulars",
                 "products": [
                     {
                         "id": "1082185",
@@ -252,6 +264,7 @@ class ProfileAnswer(AnswerModel):
                     }
                 ],
                 "slate": PROFILE_SLATE,
+                "offers": [GIVEN_CODE],
             }
         )
     )
@@ -265,11 +278,18 @@ class ProfileAnswer(AnswerModel):
         description="Number of events and of products bought, first and last purchase, market, "
         "what the customer said they like, avoid and need, and products that are not used."
     )
+    segment: str | None = Field(
+        description="How the customer stands with the shop, in words for them, as last computed; "
+        "null where it is not, or training is not allowed."
+    )
     products: list[dict[str, Any]] = Field(
         description="The products that say most about the customer, with what is known of each."
     )
     slate: ProfileSlate = Field(
         description="The customer's slate of now, and why each product is in it."
+    )
+    offers: list[dict[str, Any]] = Field(
+        description="Single-use codes of offers that the customer was given, oldest first."
     )
 
 
@@ -309,6 +329,7 @@ class ExportAnswer(AnswerModel):
                         "showed_also": [],
                     }
                 ],
+                "offers": [GIVEN_CODE],
                 "audited": [
                     {
                         "time": "2026-11-22T09:30:00Z",
@@ -319,6 +340,7 @@ class ExportAnswer(AnswerModel):
                     }
                 ],
                 "learned": {"model_version": "20261121T200000Z-1f0c9a52d7be", "events": []},
+                "computed": COMPUTED,
             }
         )
     )
@@ -338,12 +360,19 @@ class ExportAnswer(AnswerModel):
         "records them."
     )
     mails: list[dict[str, Any]] = Field(description="What mails showed the customer.")
+    offers: list[dict[str, Any]] = Field(
+        description="Single-use codes of offers that the customer was given, oldest first."
+    )
     audited: list[dict[str, Any]] = Field(
         description="Who changed their consent or preferences and when, from the audit log."
     )
     learned: dict[str, Any] = Field(
         description="What the served model holds of the customer: market, consent, preferences and "
         "events."
+    )
+    computed: dict[str, Any] | None = Field(
+        description="What the insights hold of the customer: segment, orders, revenue and what is "
+        "expected; null where they hold nothing."
     )
 
 
@@ -364,6 +393,7 @@ class Receipt(AnswerModel):
                     "used_again": 0,
                     "preferences": 1,
                     "mails": 2,
+                    "offers": 1,
                     "audited": 1,
                 },
                 "forgotten": "2026-11-22T09:30:00Z",
@@ -375,6 +405,7 @@ class Receipt(AnswerModel):
                 ],
                 "last_pruned_by": "2026-12-21T20:00:00Z",
                 "reports": [{"report": "20261121T200000Z-1f0c9a52d7be.html", "erased": True}],
+                "insights": True,
                 "text": "No answer uses anything of this customer from now on.",
             }
         )
@@ -395,5 +426,9 @@ class Receipt(AnswerModel):
     reports: list[dict[str, Any]] = Field(
         description="Reports in the registry that showed the customer. `erased` is false where the "
         "service may not write: remove that page yourself."
+    )
+    insights: bool | None = Field(
+        description="Whether the customer was taken out of the insights. False where the service "
+        "may not write: the next `regulars insights` does it. Null where they held nothing."
     )
     text: str = Field(description="The receipt in plain words.")

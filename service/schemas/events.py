@@ -27,7 +27,7 @@ from models.data.timestamps import format_timestamp
 from service.errors import field_problems
 from service.patterns import CURRENCY, NO_NUL, PLACEMENT
 from service.schemas.base import AnswerModel, examples
-from service.schemas.pages import Next, PageOptions
+from service.schemas.pages import Next, PagingOptions
 from service.schemas.parameters import Id
 from service.store.events import Event, EventChoice, EventLine, NumberedEvent
 
@@ -366,7 +366,7 @@ class EventsAnswer(AnswerModel):
     rejected: list[Rejected] = Field(description="Events that were not taken.")
 
 
-class EventOptions(PageOptions):
+class EventOptions(PagingOptions):
     """A page of the newest events, and which of them."""
 
     kind: Annotated[

@@ -7,8 +7,10 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from models.data.segments import SEGMENTS, SegmentName
 from models.experiments.assignment import BUCKETS
 from models.experiments.experiment import MAIN_LAYER, AssignedBy
+from models.experiments.guardrails import GuardedFigure
 from models.rules.filters import Repeat
 from models.rules.shop_rules import Moment, format_moment
 from service.patterns import PLACEMENT
@@ -19,7 +21,9 @@ from service.schemas.rules import RuleBody
 
 MAX_VARIANTS: Final = 10
 MAX_RULES: Final = 20  # of one variant
+MAX_OFFERS: Final = 10  # likewise
 MAX_HOLDOUT: Final = 0.9
+GUARDRAIL_EXAMPLE: Final[dict[str, Any]] = {"metric": "revenue", "harm": 0.05}
 EXPERIMENT_BODY: Final[dict[str, Any]] = {
     "placements": ["home"],
     "ends": "2999-02-01T00:00:00+00:00",
@@ -128,9 +132,47 @@ class VariantBody(BaseModel):
         ),
     ] = []  # pydantic copies it
 
+    offers: Annotated[
+        list[Id],
+        Field(
+            max_length=MAX_OFFERS,
+            description="Ids of offers of the shop that stand in this variant alone: of those that "
+            "are `in_experiments_only`.",
+            examples=[["thanks"]],
+        ),
+    ] = []  # pydantic copies it
+
     def document(self) -> dict[str, Any]:
         """Return the variant as JSON values, without what is not set."""
         return self.model_dump(mode="json", exclude_defaults=True)
+
+
+class GuardrailBody(BaseModel):
+    """A figure that no variant may harm by more than a bound."""
+
+    model_config = STRICT | ConfigDict(
+        json_schema_extra=examples(GUARDRAIL_EXAMPLE, {"metric": "refusals", "harm": 0.5})
+    )
+    metric: Annotated[
+        GuardedFigure,
+        Field(
+            strict=False,
+            description="The figure, as results call it. `refusals`: the share of customers who "
+            "dismissed a product or refused to be personalised.",
+            examples=["revenue"],
+        ),
+    ]
+    harm: Annotated[
+        float,
+        Field(
+            ge=0,
+            lt=1,
+            allow_inf_nan=False,
+            description="How much less than the control's is too much, of `refusals` how much "
+            "more, as a share of it.",
+            examples=[0.05],
+        ),
+    ]
 
 
 class ExperimentBody(BaseModel):
@@ -195,12 +237,32 @@ class ExperimentBody(BaseModel):
         ),
     ] = []  # pydantic copies it
 
+    segments: Annotated[
+        list[SegmentName],
+        Field(
+            max_length=len(SEGMENTS),
+            description="Segments of the customers who take part. By default everyone. It takes "
+            "their consent to training, and that of the channel.",
+            examples=[["at_risk"]],
+        ),
+    ] = []  # pydantic copies it
+    guardrails: Annotated[
+        list[GuardrailBody],
+        Field(
+            max_length=len(GuardedFigure),
+            description="Figures that no variant may harm. One that does is stopped for good.",
+            examples=[[GUARDRAIL_EXAMPLE]],
+        ),
+    ] = []  # pydantic copies it
+
     @model_validator(mode="after")
     def _check_spans(self) -> Self:
         if self.starts is not None and self.ends <= self.starts:
             raise ValueError("`ends` should be a moment after `starts`")
         if self.layer_to <= self.layer_from:
             raise ValueError("`layer_to` should be above `layer_from`")
+        if self.segments and self.by is AssignedBy.SESSION:
+            raise ValueError("`segments` are of customers; leave them out or set `by` to customer")
         return self
 
     def document(self, experiment_id: str, starts: int) -> dict[str, Any]:
@@ -212,9 +274,11 @@ class ExperimentBody(BaseModel):
             "layer_from": self.layer_from,
             "layer_to": self.layer_to,
             "placements": sorted(set(self.placements)),
+            "segments": sorted(set(self.segments)),
             "starts": format_moment(self.starts if self.starts is not None else starts),
             "ends": format_moment(self.ends),
             "variants": [variant.document() for variant in self.variants],
+            "guardrails": [guardrail.model_dump(mode="json") for guardrail in self.guardrails],
         }
         return {name: value for name, value in values.items() if value != []}
 
@@ -249,7 +313,8 @@ class ExperimentDocument(AnswerModel):
         )
     )
     experiment: dict[str, Any] = Field(
-        description="The experiment with its id. `stopped` tells when it was stopped."
+        description="The experiment with its id. `stopped` tells when it was stopped, "
+        "`stopped_variants` which variants crossed a guardrail, when, and how far."
     )
     state: ExperimentState = Field(description="Where it stands.")
     assignment: Assignment = Field(description="Keys of its assignment.")
@@ -300,112 +365,3 @@ class HoldoutDocument(AnswerModel):
         description="Its share, and since when there is one: null where there is none."
     )
     key: str = Field(description="Key of the holdout, hexadecimal: see the page on experiments.")
-
-
-INTERVAL_EXAMPLE: Final[dict[str, Any]] = {"low": 0.11, "high": 0.94}
-FIXED_EXAMPLE: Final[dict[str, Any]] = {
-    **INTERVAL_EXAMPLE,
-    "relative_low": 0.01,
-    "relative_high": 0.09,
-}
-COMPARED_EXAMPLE: Final[dict[str, Any]] = {
-    "metric": "revenue",
-    "variant": "nothing twice",
-    "control": "as now",
-    "control_mean": 10.2,
-    "variant_mean": 10.72,
-    "difference": 0.52,
-    "relative": 0.051,
-    "fixed": FIXED_EXAMPLE,
-    "always_valid": {"low": -0.08, "high": 1.12},
-    "variance_reduced": 0.41,
-}
-COUNTED_EXAMPLE: Final[dict[str, Any]] = {"name": "as now", "share": 0.5, "customers": 20114}
-RATIO_EXAMPLE: Final[dict[str, Any]] = {"chance": 0.62, "holds": True}
-RESULTS_EXAMPLE: Final[dict[str, Any]] = {
-    "id": "repeats-at-home",
-    "computed": "2026-12-20T03:00:00Z",
-    "starts": "2026-12-01T00:00:00Z",
-    "ends": "2027-02-01T00:00:00Z",
-    "until": "2026-12-20T03:00:00Z",
-    "is_over": False,
-    "problem": None,
-    "level": 0.95,
-    "variants": [COUNTED_EXAMPLE],
-    "sample_ratio": RATIO_EXAMPLE,
-    "min_customers": 100,
-    "comparisons": [COMPARED_EXAMPLE],
-}
-
-
-class FixedInterval(AnswerModel):
-    """An interval that holds at the planned end, looked at once."""
-
-    model_config = ConfigDict(json_schema_extra=examples(FIXED_EXAMPLE))
-    low: float | None = Field(description="Lower end of the difference.")
-    high: float | None = Field(description="Upper end of the difference.")
-    relative_low: float | None = Field(description="Lower end, as a share of the control.")
-    relative_high: float | None = Field(description="Upper end, as a share of the control.")
-
-
-class AlwaysValidInterval(AnswerModel):
-    """An interval that holds at every look, however often."""
-
-    model_config = ConfigDict(json_schema_extra=examples(INTERVAL_EXAMPLE))
-    low: float = Field(description="Lower end of the difference.")
-    high: float = Field(description="Upper end of the difference.")
-
-
-class ComparedFigure(AnswerModel):
-    """A figure of one variant against the control."""
-
-    model_config = ConfigDict(json_schema_extra=examples(COMPARED_EXAMPLE))
-    metric: str = Field(description="The figure: conversion, orders, revenue and so on.")
-    variant: str = Field(description="Name of the variant.")
-    control: str = Field(description="Name of the variant it is compared with.")
-    control_mean: float | None = Field(description="The figure of the control.")
-    variant_mean: float | None = Field(description="The figure of the variant.")
-    difference: float | None = Field(description="Its difference to the control.")
-    relative: float | None = Field(description="The difference as a share of the control.")
-    fixed: FixedInterval = Field(description="Holds at the planned end, looked at once.")
-    always_valid: AlwaysValidInterval | None = Field(
-        description="Holds at every look. Null where nothing was sold before the start."
-    )
-    variance_reduced: float | None = Field(
-        description="Share of the variance that is gone by what customers did before."
-    )
-
-
-class CountedVariant(AnswerModel):
-    """A variant with its customers."""
-
-    model_config = ConfigDict(json_schema_extra=examples(COUNTED_EXAMPLE))
-    name: str = Field(description="Name of the variant.")
-    share: float = Field(description="Share that it should have.")
-    customers: int = Field(description="Customers who are compared.")
-
-
-class SampleRatio(AnswerModel):
-    """A check of whether as many customers are in each variant as there should be."""
-
-    model_config = ConfigDict(json_schema_extra=examples(RATIO_EXAMPLE))
-    chance: float = Field(description="Chance of such numbers where nothing is broken.")
-    holds: bool = Field(description="Whether the figures can be trusted.")
-
-
-class ExperimentResults(AnswerModel):
-    """What an experiment, or the holdout, says by now."""
-
-    model_config = ConfigDict(json_schema_extra=examples(RESULTS_EXAMPLE))
-    id: str = Field(description="Id of the experiment; `holdout` for the holdout.")
-    computed: str = Field(description="When it was computed.")
-    starts: str | None = Field(description="When it began.")
-    ends: str | None = Field(description="Its planned end.")
-    until: str | None = Field(description="What was bought until then counts.")
-    is_over: bool | None = Field(description="Whether the planned end is reached.")
-    problem: str | None = Field(description="Why nothing is compared, or null.")
-    level: float | None = Field(description="Level of the intervals.")
-    variants: list[CountedVariant] = Field(description="The variants, the control first.")
-    sample_ratio: SampleRatio | None = Field(description="Check of their numbers.")
-    min_customers: int | None = Field(description="Customers that a variant needs.")
-    comparisons: list[ComparedFigure] = Field(description="Every variant against the control.")

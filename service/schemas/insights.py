@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import ConfigDict, Field
 
+from models.data.segments import Segment
 from service.schemas.base import AnswerModel, ParameterModel, examples
 
 
@@ -27,6 +28,8 @@ class Dimension(StrEnum):
     SOURCE = "source"
     REASON = "reason"
     PRODUCT = "product"
+    EXPERIMENT = "experiment"
+    VARIANT = "variant"
 
 
 class InsightOptions(ParameterModel):
@@ -41,18 +44,35 @@ class InsightOptions(ParameterModel):
     ] = InsightFormat.JSON
 
 
-class AttributionOptions(InsightOptions):
+class SegmentOptions(InsightOptions):
+    """Options of figures that can be those of a segment."""
+
+    segment: Annotated[
+        Segment | None,
+        Field(
+            description="Only of the customers in this segment: new, promising, connected, "
+            "at_risk or lapsed. 404 where fewer than five of them are in it.",
+            examples=["at_risk"],
+        ),
+    ] = None
+
+
+class AttributionOptions(SegmentOptions):
     """Options of an attribution."""
 
     by: Annotated[
         Dimension | None,
         Field(
-            description="Only by this: placement, campaign, strategy, source, reason or product.",
+            description="Only by this: placement, campaign, strategy, source, reason, product, "
+            "experiment or variant.",
             examples=["placement"],
         ),
     ] = None
 
 
+SEGMENT_FIELD: Final[Any] = Field(
+    description="The segment of customers that was asked for; null for everybody."
+)
 PERIOD: Final[dict[str, Any]] = {
     "computed": "2026-11-22T03:00:00Z",
     "from": "2026-10-25T03:00:00Z",
@@ -122,7 +142,10 @@ class AttributedSales(AnswerModel):
 
     model_config = ConfigDict(json_schema_extra=examples(ATTRIBUTED))
     by: Dimension = Field(description="By what the row is told apart.")
-    value: str | None = Field(description="Which one; null where it is not known.")
+    value: str | None = Field(
+        description="Which one; of a variant its experiment, a slash and its name. Null where it "
+        "is not known, or where there is none."
+    )
     currency: str | None = Field(description="Currency of the orders; null where it is not known.")
     orders: int = Field(description="Number of orders with such a product.")
     clicked_orders: int = Field(description="Those that followed a click.")
@@ -174,8 +197,9 @@ class OverviewAnswer(InsightPeriod):
     """Sales of the shop, and what is attributed of them."""
 
     model_config = ConfigDict(
-        json_schema_extra=examples({**PERIOD, "reach": REACH, "overview": [SALES]})
+        json_schema_extra=examples({**PERIOD, "segment": None, "reach": REACH, "overview": [SALES]})
     )
+    segment: Segment | None = SEGMENT_FIELD
     reach: Reach = Field(description="How much reached customers in the period.")
     overview: list[ShopSales] = Field(description="Sales of the shop, by currency.")
 
@@ -183,7 +207,10 @@ class OverviewAnswer(InsightPeriod):
 class AttributionAnswer(InsightPeriod):
     """Sales that followed from slates."""
 
-    model_config = ConfigDict(json_schema_extra=examples({**PERIOD, "attribution": [ATTRIBUTED]}))
+    model_config = ConfigDict(
+        json_schema_extra=examples({**PERIOD, "segment": None, "attribution": [ATTRIBUTED]})
+    )
+    segment: Segment | None = SEGMENT_FIELD
     attribution: list[AttributedSales] = Field(
         description="By each dimension the 1,000 values with the most orders."
     )

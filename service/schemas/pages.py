@@ -36,7 +36,7 @@ Next = Annotated[
 ]
 
 
-class PageOptions(ParameterModel):
+class PagingOptions(ParameterModel):
     """A page of a list."""
 
     limit: Annotated[
@@ -70,7 +70,7 @@ class Listing(Generic[T]):
     types: tuple[type, ...]  # of the parts of a place
     newest_first: bool = False  # the largest place comes first
 
-    def read_place(self, options: PageOptions) -> Place | None:
+    def read_place(self, options: PagingOptions) -> Place | None:
         """Return the place after which a page begins, None for the first one. Raises Invalid."""
         if options.after is None:
             return None
@@ -91,13 +91,13 @@ class Listing(Generic[T]):
             "\0" not in part if isinstance(part, str) else abs(part) <= MAX_NUMBER for part in parts
         )
 
-    def cut(self, following: Sequence[T], options: PageOptions) -> Page[T]:
+    def cut(self, following: Sequence[T], options: PagingOptions) -> Page[T]:
         """Return the page that begins a list; `following` holds one entry more, if there is one."""
         entries = list(following[: options.limit])
         is_last = len(following) <= options.limit
         return Page(entries, None if is_last else _write_cursor(self.place_of(entries[-1])))
 
-    def page(self, entries: Iterable[T], options: PageOptions) -> Page[T]:
+    def page(self, entries: Iterable[T], options: PagingOptions) -> Page[T]:
         """Return a page of a list that is held as a whole, in any order. Raises Invalid."""
         place = self.read_place(options)
         following = sorted(entries, key=self.place_of, reverse=self.newest_first)

@@ -22,7 +22,8 @@ NOT_YET: Final = (
 )
 ERASED_TEXT: Final = (
     "Erased for ever. A service that still runs holds its model in memory until it is stopped. "
-    "Kept are API keys, and hashes of customers who were erased before, so that they stay erased. "
+    "Kept are API keys, and hashes of customers who were erased or said no before, so that it "
+    "holds where a copy is restored. "
     "Not here, and yours to erase: files that were read for training, exports, logs, copies of "
     "the store."
 )

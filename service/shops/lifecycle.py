@@ -142,7 +142,8 @@ def _drop_schema(name: str, settings: Settings) -> None:
 @contextmanager
 def opened_store(settings: Settings) -> Iterator[Store]:
     """Open a store for one piece of work."""
-    store = Store(settings.store_url(), settings.runtime_directory())
+    refusals = settings.refusals_directory()
+    store = Store(settings.store_url(), settings.runtime_directory(), refusals=refusals)
     try:
         yield store
     finally:

@@ -11,8 +11,7 @@ from typing import Final
 
 from models.artifact.shops import MAIN
 from service.errors import StoreUnavailable
-from service.http.shops import UnknownShopError
-from service.http.shops import Visit as AnyVisit
+from service.http.shops import ShopVisit, UnknownShopError
 from service.runtime.logs import current_shop
 from service.shops.shop import Shop
 from service.store import shops as table
@@ -70,7 +69,7 @@ class _Stay:
             raise
 
 
-class Visit:
+class ShopStay:
     """A stay of one request in a shop."""
 
     def __init__(self, shop: Shop, stay: _Stay | None) -> None:
@@ -87,14 +86,14 @@ class Shops:
 
     def __init__(self, main: Shop, open_shop: OpenShop, limit: int) -> None:
         self.main = main
-        self._visit_to_main = Visit(main, None)
+        self._visit_to_main = ShopStay(main, None)
         self._open_shop = open_shop
         self._limit = limit
         self._records = Following(main.responder.store, KEYS, table.list_all, "shops")
         self._stays: OrderedDict[str, _Stay] = OrderedDict()  # the one asked for last comes last
         self._closing: set[asyncio.Task[None]] = set()
 
-    async def enter(self, name: str) -> Visit:
+    async def enter(self, name: str) -> ShopStay:
         """Return a visit to a shop, opened for it where it is not.
 
         Raises UnknownShopError, and StoreUnavailable where the shop cannot be opened now.
@@ -107,7 +106,7 @@ class Shops:
         stay = self._stay_in(record)
         stay.visits += 1
         try:
-            return Visit(await asyncio.shield(stay.shop), stay)
+            return ShopStay(await asyncio.shield(stay.shop), stay)
         except asyncio.CancelledError:
             stay.leave()
             raise
@@ -117,9 +116,9 @@ class Shops:
                 self._let_go(name)
             raise StoreUnavailable from None
 
-    def leave(self, visit: AnyVisit) -> None:
+    def leave(self, visit: ShopVisit) -> None:
         """End a visit."""
-        if isinstance(visit, Visit) and visit.stay is not None:
+        if isinstance(visit, ShopStay) and visit.stay is not None:
             visit.stay.leave()
 
     async def list_others(self) -> Mapping[str, ShopRecord]:

@@ -21,7 +21,7 @@ PRICE_CHANGED: Final = "price changed"
 LOOKED_AT: Final = "customer looked at"
 
 
-class PriceChange(NamedTuple):
+class AuditedPrice(NamedTuple):
     """A price that a shop has changed, as it was before."""
 
     number: int
@@ -72,7 +72,7 @@ def find_look(connection: Connection, actor: str, subject: str, since: int) -> b
     return connection.execute(query.limit(1)).first() is not None
 
 
-def read_price_changes(connection: Connection, above: int, limit: int) -> list[PriceChange]:
+def read_price_changes(connection: Connection, above: int, limit: int) -> list[AuditedPrice]:
     """Return the newest changes of prices numbered above one, oldest first."""
     query = (
         select(audit.c.number, audit.c.time, audit.c.subject, audit.c.before)
@@ -83,7 +83,9 @@ def read_price_changes(connection: Connection, above: int, limit: int) -> list[P
     changes = []
     for number, time, product_id, before in connection.execute(query):
         old = _decode(before) or {}
-        changes.append(PriceChange(number, time, product_id, old.get("price"), old.get("currency")))
+        changes.append(
+            AuditedPrice(number, time, product_id, old.get("price"), old.get("currency"))
+        )
     return changes[::-1]
 
 

@@ -148,6 +148,26 @@ def read_mails(connection: Connection, customer_id: str) -> list[MailRecord]:
     return parse_mails(rows)
 
 
+def list_mails(
+    connection: Connection, campaign: Campaign, limit: int, below: tuple[int, bytes] | None = None
+) -> list[MailRecord]:
+    """Return what mails of a campaign showed since it was last opened, the newest first.
+
+    `below`: the time and the reference of the record behind which they begin.
+    """
+    order = tuple_(slates.c.time, slates.c.ref)
+    newest = (
+        select(*slates.columns)
+        .where(slates.c.campaign_id == campaign.campaign_id, slates.c.time >= campaign.opened)
+        .order_by(slates.c.time.desc(), slates.c.ref.desc())
+    )
+    if below is not None:
+        newest = newest.where(order < below)
+    return [
+        MailRecord(bytes(ref), *values) for ref, *values in connection.execute(newest.limit(limit))
+    ]
+
+
 def parse_mails(rows: Sequence[Sequence[Any]]) -> list[MailRecord]:
     """Return the records in the rows of MAILS_OF_CUSTOMER, which begin as those of READ_LINEAGE."""
     width = len(POSITION_COLUMNS) + 1

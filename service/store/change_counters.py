@@ -47,7 +47,10 @@ NO_MARK: Final = bytes(COUNTER_BYTES)
 
 
 def counter_of(kind: str, name: str) -> int:
-    """Return the counter of a "customer", their "consent", a "session", "order" or "campaign"."""
+    """Return the counter of a "customer", their "consent", a "session", "order" or "campaign".
+
+    Of a "product" it tells that what is shown of it has changed.
+    """
     if kind == "consent":
         return FIRST_CONSENT + consent_slot(name)
     digest = hashlib.blake2b(f"{kind} {name}".encode(), digest_size=4).digest()
@@ -55,6 +58,9 @@ def counter_of(kind: str, name: str) -> int:
 
 
 RATINGS: Final = ("ratings", "of all products")  # a kind and a name
+# Changes of products that any answer may depend on. After others, such as another price, only
+# those are old that show the product: its own counter tells.
+ASSORTMENT: Final = ("assortment", "all products")
 
 
 def lost_consent_of(customer_id: str) -> int:

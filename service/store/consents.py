@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from models.data.customers import MEASURE, NO
 from service.store.change_counters import counter_of
 from service.store.exposures import take_ids_away
+from service.store.refusal_journal import RefusalKind, refusal_of
 from service.store.tables import consents, unused, used_again
 from service.store.writer import Change
 
@@ -59,6 +60,7 @@ def give(
     seems to be later takes no no back. The no counts as given at the time of that yes.
     """
     answers = read(change.connection, customer_id)
+    refused = []
     for purpose, value in values.items():
         earlier = answers.get(purpose)
         if earlier is not None and earlier.time > time and value != NO:
@@ -72,10 +74,15 @@ def give(
         else:
             change.connection.execute(update(consents).filter_by(**row).values(**columns))
         answers[purpose] = Consent(value, given)
+        if value == NO and (earlier is None or earlier.value != NO):
+            refused.append(purpose)
         if (purpose, value) == (MEASURE, NO):
             take_ids_away(change, customer_id)
         change.touch(counter_of("customer", customer_id))
         change.touch(counter_of("consent", customer_id))
+    if refused:
+        kind, purposes = RefusalKind.NO, tuple(refused)
+        change.refuse(refusal_of(change.connection, kind, customer_id, time, purposes))
     return answers
 
 

@@ -12,7 +12,7 @@ from models.data.customers import NO, PURPOSES, YES
 from models.data.events import KINDS, Standing
 from models.data.timestamps import format_timestamp
 from models.rules.preferences import Preferences
-from service.store import consents, exposures, preferences
+from service.store import consents, exposures, offers, preferences
 from service.store.audit import list_of_customer
 from service.store.events import read_unused
 from service.store.preferences import Said
@@ -53,6 +53,7 @@ def export_records(connection: Connection, customer_id: str) -> dict[str, Any]:
         "events": exported_events,
         "exposures": exposures.export(connection, customer_id),
         "mails": mails,
+        "offers": offers.export_codes(connection, customer_id),
         "audited": [
             {name: entry[name] for name in AUDITED_FIELDS}
             for entry in list_of_customer(connection, customer_id)

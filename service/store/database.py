@@ -35,7 +35,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.pool import QueuePool
 
-SCHEMA: Final = "0018"  # the newest of migrations/versions
+SCHEMA: Final = "0020"  # the newest of migrations/versions
 WAIT_SECONDS: Final = 5.0  # for a lock, a connection of the pool, or a server that does not answer
 TRUNCATE_MS: Final = 50  # for readers of an earlier moment, when the log is emptied
 SILENCE_SECONDS: Final = WAIT_SECONDS + 1  # the server itself should have given up before

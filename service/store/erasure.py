@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 
 from models.data.customers import consent_slot
-from service.store import exposures
+from service.store import exposures, offers
 from service.store.audit import name_customer
 from service.store.change_counters import ERASED, counter_of
+from service.store.refusal_journal import RefusalKind, refusal_of
 from service.store.tables import (
     audit,
     consents,
@@ -55,16 +56,19 @@ def erase(change: Change, customer_id: str, time: int) -> Erasure:
         "audited": delete(audit).where(audit.c.subject == name_customer(connection, customer_id)),
     }
     exposed = exposures.erase(change, customer_id)
+    codes = connection.execute(offers.forget_customer(customer_id)).rowcount
     events_before_login = connection.execute(before_login).rowcount
     counts = {
         name: int(connection.execute(deletion).rowcount) for name, deletion in deletions.items()
     }
     counts["events"] += events_before_login
     counts["exposures"] = exposed
+    counts["offers"] = codes
     erasure = Erasure(counts, _bury(change, customer_id, time))
     change.touch(counter_of("customer", customer_id))
     change.touch(counter_of("consent", customer_id))  # they refuse, also while the store is away
     change.touch(ERASED)
+    change.refuse(refusal_of(connection, RefusalKind.ERASURE, customer_id, time))
     for session_id in session_ids:
         change.touch(counter_of("session", session_id))
     return erasure

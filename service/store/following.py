@@ -35,7 +35,7 @@ class Following(Generic[T]):
         self._read_value = read
         self._name = name  # for the log
         self._value: T | None = None
-        self._revision = NEVER_READ  # of the value
+        self.revision = NEVER_READ  # of the value
         self._reading: asyncio.Task[bool] | None = None
         self._breaker = CircuitBreaker(failures=1, rest_seconds=1.0)
 
@@ -43,12 +43,16 @@ class Following(Generic[T]):
         """Return the value. Raises StoreDownError if it was never read."""
         if self._is_outdated():
             await self._renew()
-        if self._revision == NEVER_READ:
+        if self.revision == NEVER_READ:
             raise StoreDownError(f"{self._name} were never read")
         return self._value  # type: ignore[return-value]  # it was read
 
+    def is_at(self, revision: int) -> bool:
+        """Return whether the value of a revision is still the newest."""
+        return revision == self._store.counters[self._counter]
+
     def _is_outdated(self) -> bool:
-        return self._revision != self._store.counters[self._counter]
+        return not self.is_at(self.revision)
 
     async def _renew(self) -> None:
         until = time.monotonic() + READ_TIMEOUT_SECONDS
@@ -71,5 +75,5 @@ class Following(Generic[T]):
         except Exception as error:  # whatever it is, what is known holds until it is over
             log.warning("%s have changed and cannot be read: %s", self._name, type(error).__name__)
             return False
-        self._value, self._revision = value, revision
+        self._value, self.revision = value, revision
         return True

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from service.store.audit import record_change
 from service.store.change_counters import KEYS
+from service.store.refusal_journal import Refusal, RefusalKind
 from service.store.tables import keys
 from service.store.writer import Change
 
@@ -66,4 +67,5 @@ def revoke(change: Change, key_id: str, actor: str, time: int) -> bool:
         change.connection.execute(update(keys).where(is_key).values(revoked=time, number=number))
         record_change(change, time=time, actor=actor, action="key revoked", subject=key_id)
         change.touch(KEYS)
+        change.refuse(Refusal(RefusalKind.KEY, time, key_id=key_id))
     return True

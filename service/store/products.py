@@ -6,7 +6,7 @@ kept out of every answer, until the product is put again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ import orjson
 from sqlalchemy import Connection, insert, select, update
 
 from service.store.audit import PRICE_CHANGED, record_change
-from service.store.change_counters import CATALOGUE
+from service.store.change_counters import ASSORTMENT, CATALOGUE, counter_of
 from service.store.tables import products
 from service.store.writer import Change
 
@@ -53,18 +53,24 @@ def read_restocked(connection: Connection) -> dict[str, int]:
 
 
 def put(
-    change: Change, documents: Mapping[str, Document], author: Author, *, whole: bool
+    change: Change,
+    documents: Mapping[str, Document],
+    author: Author,
+    *,
+    whole: bool,
+    learned: Set[str] = frozenset(),
 ) -> dict[str, Document]:
     """Replace the products, or their fields where not `whole`; return the documents that hold then.
 
     A product that was out of stock and is not any more came back now. Prices that change are
-    audited; the first price of a product that is put is none that changes.
+    audited; the first price of a product that is put is none that changes. `learned`: products that
+    the model in service has learned, so that their price now decides nothing but what is shown.
     """
     before = read(change.connection, list(documents))
     after: dict[str, Document] = {}
     for product_id, document in documents.items():
         after[product_id] = document if whole else {**before.get(product_id, {}), **document}
-    _write(change, before, after, author)
+    _write(change, before, after, author, learned)
     for product_id, document in after.items():
         if product_id in before or not whole:
             _audit_price(change, product_id, before.get(product_id, {}), document, author)
@@ -75,7 +81,8 @@ def delete(change: Change, product_id: str, author: Author) -> Document:
     """Mark a product as deleted; return the document that the store had of it."""
     before = read(change.connection, [product_id])
     document = before.get(product_id, {})
-    _write(change, before, {product_id: {**document, HIDDEN: True, DELETED: True}}, author)
+    after = {product_id: {**document, HIDDEN: True, DELETED: True}}
+    _write(change, before, after, author, frozenset())
     record_change(
         change,
         time=author.time,
@@ -92,6 +99,7 @@ def _write(
     before: Mapping[str, Document],
     after: Mapping[str, Document],
     author: Author,
+    learned: Set[str],
 ) -> None:
     changed = [product_id for product_id in after if before.get(product_id) != after[product_id]]
     numbers = change.take_numbers(len(changed))
@@ -106,8 +114,19 @@ def _write(
             change.connection.execute(update(products).where(is_product).values(**values))
         else:
             change.connection.execute(insert(products).values(product_id=product_id, **values))
+        change.touch(counter_of("product", product_id), number)
+        if product_id not in learned or not _differ_in_price(before.get(product_id), document):
+            change.touch(counter_of(*ASSORTMENT))
     if changed:
         change.touch(CATALOGUE)
+
+
+def _differ_in_price(before: Document | None, after: Document) -> bool:
+    """Return whether two documents of a product are the same but for prices."""
+    if before is None:
+        return False
+    fields = (before.keys() | after.keys()) - set(PRICE_FIELDS)
+    return all(before.get(name) == after.get(name) for name in fields)
 
 
 def _audit_price(

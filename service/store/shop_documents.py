@@ -1,4 +1,4 @@
-"""Documents that the shop writes: its rules, bundles and experiments.
+"""Documents that the shop writes: its rules, bundles, experiments, offers and blocks of mails.
 
 A deleted one keeps its row without a document, so its end is numbered.
 """
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Table, insert, select, update
 
 from service.store.audit import record_change
 from service.store.change_counters import RULES as RULES_COUNTER
-from service.store.tables import bundles, rules
+from service.store.tables import blocks, bundles, rules
 from service.store.writer import Change
 
 Document = Mapping[str, Any]
@@ -42,9 +42,19 @@ class ShopDocuments:
         return {name: orjson.loads(text) for name, text in texts.items()}
 
     def put(
-        self, change: Change, name: str, document: Document | None, *, time: int, actor: str
+        self,
+        change: Change,
+        name: str,
+        document: Document | None,
+        *,
+        time: int,
+        actor: str,
+        action: str | None = None,
     ) -> Document | None:
-        """Replace a document, or delete it where it is None; return the document before."""
+        """Replace a document, or delete it where it is None; return the document before.
+
+        `action`: what the audit log says, by default that it was made, changed or deleted.
+        """
         has_name = self._id == name
         row = change.connection.execute(select(self.table.c.document).where(has_name)).first()
         before: Document | None = orjson.loads(row.document) if row and row.document else None
@@ -60,12 +70,12 @@ class ShopDocuments:
         else:
             new_row = insert(self.table).values({self._id.name: name, **values})
             change.connection.execute(new_row)
-        action = "deleted" if document is None else "changed" if before else "made"
+        done = "deleted" if document is None else "changed" if before else "made"
         record_change(
             change,
             time=time,
             actor=actor,
-            action=f"{self.kind} {action}",
+            action=action or f"{self.kind} {done}",
             subject=name,
             before=before,
             after=document,
@@ -80,3 +90,4 @@ class ShopDocuments:
 
 RULES: Final = ShopDocuments(rules, "rule")
 BUNDLES: Final = ShopDocuments(bundles, "bundle")
+BLOCKS: Final = ShopDocuments(blocks, "block")

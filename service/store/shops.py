@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from service.store.audit import record_change
 from service.store.change_counters import KEYS
+from service.store.refusal_journal import Refusal, RefusalKind
 from service.store.tables import shops
 from service.store.writer import Change
 
@@ -27,6 +29,11 @@ class ShopRecord:
     secret: bytes  # another one each time that a shop of this name is made
     created: int  # seconds since 1970, like the next one
     ending: int | None = None  # since when it answers no more
+
+    @property
+    def mark(self) -> str:
+        """Return what tells it from shops of its name that were made before or after it."""
+        return hashlib.sha256(b"shop " + self.secret).hexdigest()
 
 
 def list_all(connection: Connection) -> dict[str, ShopRecord]:
@@ -77,6 +84,7 @@ def begin_to_end(change: Change, name: str, *, time: int, actor: str) -> ShopRec
         change.connection.execute(query.values(ending=time))
         record_change(change, time=time, actor=actor, action="shop ending", subject=name)
         change.touch(KEYS)
+        change.refuse(Refusal(RefusalKind.SHOP, time, shop=record.mark))
     return record
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -17,6 +19,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, make_url, select
 from models.artifact.files import Manifest
 from service.store import campaigns, consents, events, lineage, preferences, tables
 from service.store.change_counters import (
+    ASSORTMENT,
     BEGUN,
     FOLLOWED,
     NO_MARK,
@@ -43,11 +46,14 @@ from service.store.database import (
 from service.store.lineage import Point
 from service.store.preferences import Said
 from service.store.quotas import TokenOwner
+from service.store.refusal_journal import RefusalJournal, journal_name, read_identity
+from service.store.replay import is_behind, read_lost, replay
 from service.store.store_file import StoreFile
 from service.store.writer import (
     POSITION_COLUMNS,
     READ_LINEAGE,
     Change,
+    KeptRefusals,
     Position,
     Writer,
     read_consent_counters,
@@ -107,9 +113,18 @@ class Store:
     """
 
     def __init__(
-        self, url: str, runtime: Path, connections: int = 4, *, later: bool = False
+        self,
+        url: str,
+        runtime: Path,
+        connections: int = 4,
+        *,
+        later: bool = False,
+        refusals: Path | None = None,
     ) -> None:
+        """Open a store. `refusals`: the directory of the journals of refusals, None for none."""
         self._url, self._runtime = url, runtime
+        self._journals = refusals
+        self.unreadable_journal: str | None = None  # why it could not be looked at
         self._engine = connect(url, connections)
         self._read_lineage = SnapshotRead(self._engine, READ_LINEAGE)
         self._read_mails = SnapshotRead(self._engine, campaigns.MAILS_OF_CUSTOMER)
@@ -305,8 +320,8 @@ class Store:
             try:
                 self._file.check()
             except StoreBrokenError:
-                if not os.path.exists(self._file.path):
-                    raise
+                if not self._file.is_another():
+                    raise  # gone, or damaged: opening a damaged one would go on without its journal
                 self._file = self._writer.file = self._open_file_again(self._file)
         seen = Point(*self.counters.point)
         with self._reading() as connection:
@@ -330,7 +345,7 @@ class Store:
         self._engine.dispose()  # its connections lead to the file that was there before
         check_schema(self._engine)
         with self._opening_file() as file, reading(self._engine) as connection:
-            self.identity = _read_identity(connection)
+            self.identity = read_identity(connection)
         before.close()
         log.warning("the store's file was replaced: the one at its path is used from now on")
         return file
@@ -379,8 +394,20 @@ class Store:
         if self._file is not None:
             self._file.close()
 
+    def prune_journal(self, before: int) -> None:
+        """Remove what is in the journal of refusals since before a time. Raises OSError."""
+        if self._journals is not None:
+            RefusalJournal(self._journals / journal_name(self.identity)).prune(before)
+
+    @property
+    def journal_fault(self) -> str | None:
+        """Return why refusals are not kept in the journal, None where they are."""
+        return (self._writer.journal_fault if self._writer else None) or self.unreadable_journal
+
     def forget_shared(self) -> None:
         """Remove what the processes of this host share about a database that was erased."""
+        if self._journals is not None:
+            (self._journals / journal_name(self.identity)).unlink(missing_ok=True)
         name = self._shared_name()
         for path in (self._runtime / f"changes-{name}", self._runtime / f"writing-{name}"):
             path.unlink(missing_ok=True)
@@ -389,7 +416,8 @@ class Store:
         try:
             prepare(self._url)
             with self._opening_file() as file, reading(self._engine) as connection:
-                identity = _read_identity(connection)
+                identity = read_identity(connection)
+                has_lost = self._look_at_journal(connection)
                 counters, turn = self._open_shared(self._shared_name())
                 try:
                     went_back = not _catch_up(connection, counters)
@@ -401,9 +429,28 @@ class Store:
             self._fault = error if isinstance(error, StoreBrokenError) else None
             raise
         self.identity, self.counters, self._file = identity, counters, file
-        self._writer = Writer(self._engine, counters, turn, file)
+        refusals = None
+        if self._journals is not None:
+            refusals = KeptRefusals(self._journals, partial(_replay_lost, self._journals))
+        self._writer = Writer(self._engine, counters, turn, file, refusals)
         if went_back:
             self._begin_again()
+        elif has_lost and refusals is not None:
+            self._writer.submit(refusals.replay).result()
+
+    def _look_at_journal(self, connection: Connection) -> bool:
+        """Begin the journal where there is none; tell whether the store has lost refusals."""
+        if self._journals is None:
+            return False
+        try:
+            number = read_position(connection).number
+            point = Point(number, lineage.read_mark(connection, number))
+            RefusalJournal.of(connection, self._journals).begin(point, int(time.time()))
+            return is_behind(connection, self._journals)
+        except OSError as error:
+            self.unreadable_journal = f"{error.filename}: {error.strerror}"
+            log.error("no journal of refusals is kept: %s", self.unreadable_journal)
+            return False
 
     def _open_shared(self, name: str) -> tuple[ChangeCounters, Path | None]:
         """Return the counters and the file of turns that the processes of this host share.
@@ -443,9 +490,15 @@ class Store:
             yield connection
 
 
-def _read_identity(connection: Connection) -> bytes:
-    query = select(tables.secrets.c.value).where(tables.secrets.c.name == "store")
-    return bytes(connection.execute(query).scalar_one())
+def _replay_lost(directory: Path, change: Change) -> None:
+    """Have refusals hold that the store has lost."""
+    try:
+        journal = RefusalJournal.of(change.connection, directory)
+        lost = read_lost(change.connection, [journal])
+    except OSError as error:
+        log.error("what was refused may be lost: %s: %s", error.filename, error.strerror)
+        return
+    replay(change, lost)
 
 
 def _require_held(row: Sequence[Any], seen: Point) -> Position:
@@ -484,7 +537,8 @@ def _follow(connection: Connection, counters: ChangeCounters) -> Position:
     if position.number > followed:
         shared = [(counter, getattr(position, name)) for name, counter in SHARED.items()]
         changes = _changed_counters(connection, followed, position.number)
-        counters.raise_to([*shared, *changes], followed=position.number)
+        products = _changed_products(connection, counters, followed, position.number)
+        counters.raise_to([*shared, *changes, *products], followed=position.number)
         counters.reach(position.number, lineage.read_mark(connection, position.number))
     return position
 
@@ -512,6 +566,23 @@ def _changed_counters(connection: Connection, above: int, until: int) -> Iterato
     )
     for customer_id in connection.execute(owners).scalars():
         yield counter_of("customer", customer_id), until
+
+
+def _changed_products(
+    connection: Connection, counters: ChangeCounters, above: int, until: int
+) -> Iterator[tuple[int, int]]:
+    """Yield counters and numbers of what another host has changed of products.
+
+    A counter that holds the very number of a row was raised by the change itself, on this host,
+    with all others that it concerns. How a product was before is not known on another one.
+    """
+    table = tables.products
+    query = select(table.c.product_id, table.c.number).where(_between(table, above, until))
+    for product_id, number in connection.execute(query):
+        counter = counter_of("product", product_id)
+        if counters[counter] != number:
+            yield counter, until
+            yield counter_of(*ASSORTMENT), until
 
 
 def _between(table: FromClause, above: int, until: int) -> ColumnElement[bool]:

@@ -37,6 +37,10 @@ class StoreFile:
         for part in self._parts:
             part.check()
 
+    def is_another(self) -> bool:
+        """Tell whether another file, with or without a journal, stands at the path now."""
+        return self.path.exists() and not all(part.stands() for part in self._parts)
+
     def close(self) -> None:
         for part in self._parts:
             os.close(part.descriptor)
@@ -51,6 +55,14 @@ class _Part:
             raise self._broken(f"cannot be opened: {error.strerror}") from error
         status = os.fstat(self.descriptor)
         self._identity = status.st_dev, status.st_ino
+
+    def stands(self) -> bool:
+        """Tell whether the file that was opened is the one at its path."""
+        try:
+            status = os.stat(self._path)
+        except FileNotFoundError:
+            return False
+        return (status.st_dev, status.st_ino) == self._identity
 
     def check(self) -> None:
         try:

@@ -197,6 +197,45 @@ experiments: Final = Table(
     Column("number", Number, nullable=False, index=True),
 )
 
+# How slates look in mails.
+blocks: Final = Table(
+    "blocks",
+    metadata,
+    Column("name", Text, primary_key=True),
+    # JSON of service.schemas.blocks.BlockBody; NULL where the block was deleted
+    Column("document", Text),
+    Column("number", Number, nullable=False, index=True),
+)
+
+# What the shop offers some of its customers.
+offers: Final = Table(
+    "offers",
+    metadata,
+    Column("offer_id", Text, primary_key=True),
+    # JSON of service.schemas.offers.OfferBody; NULL where the offer was deleted
+    Column("document", Text),
+    Column("number", Number, nullable=False, index=True),
+)
+
+# Single-use codes of offers. Who got one may be unknown: a code stays given.
+offer_codes: Final = Table(
+    "offer_codes",
+    metadata,
+    Column("code", Text, primary_key=True),
+    Column("offer_id", Text, nullable=False),
+    Column("given", BigInteger),  # seconds since 1970; NULL: to nobody yet
+    Column("customer_id", Text),
+)
+IS_FREE: Final = offer_codes.c.given.is_(None)
+Index(
+    "offer_codes_free",
+    offer_codes.c.offer_id,
+    offer_codes.c.code,
+    sqlite_where=IS_FREE,
+    postgresql_where=IS_FREE,
+)
+Index("offer_codes_customer", offer_codes.c.customer_id, offer_codes.c.offer_id, unique=True)
+
 # A mailing: which model answers it, for which moment, and for how long a slate stays what it is.
 campaigns: Final = Table(
     "campaigns",

@@ -31,6 +31,7 @@ from service.store.change_counters import (
 )
 from service.store.database import StoreBrokenError, StoreDownError, truncate_log, writing
 from service.store.lineage import Point
+from service.store.refusal_journal import Refusal, RefusalJournal
 from service.store.store_file import StoreFile
 from service.store.tables import consents, erased, lost_consents, position
 
@@ -75,6 +76,7 @@ class Change:
     newest: int | None  # time of the newest event
     erased: int  # number of the newest erasure
     touched: dict[int, int] = field(default_factory=dict)  # counter -> number
+    refused: list[Refusal] = field(default_factory=list)  # that must outlive the store
 
     def take_numbers(self, count: int) -> range:
         """Return the next numbers, for what is written."""
@@ -82,11 +84,15 @@ class Change:
         self.number += count
         return range(first, first + count)
 
-    def touch(self, counter: int) -> None:
-        """Note that the newest number concerns a counter."""
-        self.touched[counter] = self.number
+    def touch(self, counter: int, number: int | None = None) -> None:
+        """Note that a number concerns a counter, by default the newest."""
+        self.touched[counter] = self.number if number is None else number
         if counter == ERASED:
             self.erased = self.number
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Have a refusal hold, also where the store is restored from an older copy."""
+        self.refused.append(refusal)
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,14 @@ class Job:
     result: Future[Any]
 
 
+@dataclass(frozen=True)
+class KeptRefusals:
+    """How a writer keeps refusals apart from the store, and puts back those it has lost."""
+
+    directory: Path  # of the journals
+    replay: Callable[[Change], object]
+
+
 class Writer:
     """A thread that runs jobs in transactions, many jobs in each."""
 
@@ -107,6 +121,7 @@ class Writer:
         counters: ChangeCounters,
         turn: Path | None,
         file: StoreFile | None = None,
+        refusals: KeptRefusals | None = None,
     ) -> None:
         """Begin to write. `file`: of a SQLite store, which is looked at after each commit."""
         # The writers of a host lock this file in turn. SQLite gives its own lock to whichever of
@@ -115,8 +130,10 @@ class Writer:
         self._engine = engine
         self._counters = counters
         self.file = file  # replaced where the store goes on with another one
+        self._refusals = refusals
         self._has_left_mark = False
         self.fault: StoreBrokenError | None = None  # of the last commit
+        self.journal_fault: str | None = None  # why the last refusal is not in the journal
         # Whether SQLite's log may hold what was erased: also what a killed process has left there.
         self._may_log_erased = True
         self._jobs: queue.Queue[Job | None] = queue.Queue(MAX_WAITING_JOBS)  # None: the end
@@ -213,6 +230,7 @@ class Writer:
                     self._keep_position(change)
                     if not self._has_left_mark and not went_back:
                         mark = lineage.leave_mark(connection, before.number + 1)
+                self._keep_refusals(change, mark)
             if file is not None:
                 file.check()  # else what was committed may be in a file that nobody finds
             self._has_left_mark |= change.number > before.number
@@ -247,6 +265,23 @@ class Writer:
             known.number,
             len(lost),
         )
+        if self._refusals is not None:
+            self._refusals.replay(change)
+
+    def _keep_refusals(self, change: Change, mark: bytes) -> None:
+        """Append what was refused to the journal, before the commit.
+
+        A refusal holds in the store all the same where the journal cannot be written to.
+        """
+        if self._refusals is None or not change.refused:
+            return
+        try:
+            journal = RefusalJournal.of(change.connection, self._refusals.directory)
+            journal.append(Point(change.number, mark), change.refused, int(time.time()))
+            self.journal_fault = None
+        except OSError as error:
+            self.journal_fault = f"{error.filename}: {error.strerror}"
+            log.error("refusals are kept in the store alone, not in %s", self.journal_fault)
 
     def _keep_position(self, change: Change) -> None:
         shared = {

@@ -5,7 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.any_shop import cells_of, describe, read_cells, result_path, write_cells
+from benchmarks.any_shop import (
+    cells_of,
+    describe,
+    keep_servable,
+    read_cells,
+    result_path,
+    write_cells,
+)
 from benchmarks.regret import SERVED, Cell
 from benchmarks.suite import SuiteShop, list_shops
 from tests.support.shop import Line
@@ -71,6 +78,15 @@ def test_visits_that_look_and_visits_with_a_basket_are_cells_of_their_own(split:
     assert looking.ids == buying.ids
     guests = [name for name in looking.ids if "a guest" in name]
     assert len(set(guests)) == len(guests) == sum(visit.user < 0 for visit in split.visits)
+
+
+def test_of_a_ranking_with_and_without_limits_of_variety_only_the_one_that_obeys_could_serve() -> (
+    None
+):
+    methods = (SERVED, "popularity", "trees", "trees, varied")
+    cell = keep_servable(Cell("corner", "all", ("ann", "ben"), methods, np.eye(4)[:2]))
+    assert cell.methods == (SERVED, "popularity", "trees, varied")
+    assert cell.recall.tolist() == [[1, 0, 0], [0, 1, 0]]
 
 
 def test_figures_are_read_as_they_were_written(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def test_the_simulation_estimates_what_tea_tasting_does(histories: Histories) ->
     for suffix, values in (("", histories.spent[:, -1]), ("_before", histories.before)):
         columns |= {f"{name}{suffix}": values[customer] for name in ("orders", "revenue", "margin")}
     columns |= {f"{name}_earlier": values[customer] for name in ("orders", "revenue", "margin")}
+    columns |= {f"refused{suffix}": customer * 0 for suffix in ("", "_before", "_earlier")}
     groups = aggregate(prepare_customers(pa.table(columns)))
     test = ExperimentMetric("orders", "orders").test(list(groups.values()))
     found = test.analyze_aggregates(groups["a"], groups["b"])

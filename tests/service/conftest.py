@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import gc
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -16,11 +15,11 @@ from typing import Final
 import pytest
 from starlette.testclient import TestClient
 
-from service.app import create
 from service.settings import Settings
 from service.store.store import Store
+from tests.support.quick_service import create_quick
 from tests.support.service_process import UNHURRIED_MS
-from tests.support.service_shop import Browse, Shop, open_shop
+from tests.support.service_shop import Browse, Shop, copy_registry, open_shop
 from tests.support.store_server import KINDS, new_store
 from tests.support.training_shop import small_shop
 
@@ -46,10 +45,12 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 
 @pytest.fixture
 def own_shop(shop: Shop, tmp_path: Path) -> Shop:
-    shutil.copytree(
-        shop.root, tmp_path / "own", ignore=shutil.ignore_patterns("store.db*")
-    )  # mails are recorded there
-    return replace(shop, root=tmp_path / "own")
+    return replace(shop, root=copy_registry(shop.root, tmp_path / "own"))
+
+
+def store_beside(folder: Path) -> str:
+    """A store for who changes nothing else of the shop that all tests share."""
+    return f"sqlite:///{folder}/beside.db"
 
 
 @pytest.fixture
@@ -60,17 +61,19 @@ def browse(shop: Shop, tmp_path: Path) -> Iterator[Browse]:
     with ExitStack() as stack:
 
         def opened(root: Path = shop.root, **settings: object) -> TestClient:
+            own_store = store_beside(tmp_path) if root == shop.root else None
             chosen = Settings.model_validate(
                 {
                     "registry": root,
                     "runtime_dir": tmp_path / "run",
                     "deadline_ms": UNHURRIED_MS,
+                    "database_url": own_store,
                     **settings,
                 }
             )
             return stack.enter_context(
                 TestClient(
-                    create(chosen), base_url="http://localhost", raise_server_exceptions=False
+                    create_quick(chosen), base_url="http://localhost", raise_server_exceptions=False
                 )
             )
 
@@ -93,12 +96,16 @@ def store(store_url: str, tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture(scope="module")
 def client(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """The service with its defaults, and time."""
-    settings = Settings(
-        registry=shop.root,
-        runtime_dir=tmp_path_factory.mktemp("run") / "own",
-        deadline_ms=UNHURRIED_MS,
+    folder = tmp_path_factory.mktemp("run")
+    settings = Settings.model_validate(
+        {
+            "registry": shop.root,
+            "runtime_dir": folder / "own",
+            "deadline_ms": UNHURRIED_MS,
+            "database_url": store_beside(folder),
+        }
     )
     with TestClient(
-        create(settings), base_url="http://localhost", raise_server_exceptions=False
+        create_quick(settings), base_url="http://localhost", raise_server_exceptions=False
     ) as opened:
         yield opened

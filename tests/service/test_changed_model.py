@@ -111,6 +111,7 @@ def test_a_model_that_is_overwritten_gives_way_to_the_one_before(
         overwrite(path)
     wait_until(lambda: client.get(SLATE).json()["model_version"] == own_shop.model.version)
     assert client.get(SLATE).json()["strategy"] == "personal"
+    wait_until(lambda: client.get("/readyz").json()["refused"] is not None)
     assert "histories." in client.get("/readyz").json()["refused"]["reason"]
 
 

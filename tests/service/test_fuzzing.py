@@ -108,9 +108,15 @@ def _begin(given: Any) -> None:
 
 
 def _name_few(said: dict[str, Any]) -> None:
-    """Leave out the kinds with which more is said than is kept: the limit is over all of them."""
+    """Leave out the kinds with which more is said than is kept: the limit is over all of them.
+
+    Nor does a schema say that a name of spaces alone is none.
+    """
     left = MAX_VALUES
     for kind in PREFERENCE_KINDS:
+        for one in said.get(kind, ()):
+            one["attribute"] = _seen(one["attribute"])
+            one["values"] = [_seen(value) for value in one["values"]]
         values = sum(len(one["values"]) for one in said.get(kind, ()))
         if values > left:
             del said[kind]
@@ -118,16 +124,26 @@ def _name_few(said: dict[str, Any]) -> None:
             left -= values
 
 
+def _seen(value: Any) -> Any:
+    return "x" if isinstance(value, str) and value.isspace() else value
+
+
 def _divide(experiment: dict[str, Any]) -> None:
     """Give its variants names of their own and shares that sum to 1, for a time still to come."""
     for name in ("starts", "layer_from", "layer_to"):
         experiment.pop(name, None)
+    if experiment.get("segments"):  # they are of customers
+        experiment.pop("by", None)
     experiment["ends"] = "2999-01-01T00:00:00Z"
-    unknown, variants = ("rules", "without_rules", "model_version"), []
+    unknown, variants = ("rules", "without_rules", "model_version", "offers"), []
     for number, variant in enumerate(experiment.get("variants", ())):  # one may stand there twice
         kept = {name: value for name, value in variant.items() if name not in unknown}
         variants.append(kept | {"name": f"{number}", "share": 0 if number else 1})
     experiment["variants"] = variants
+
+
+def _give_one_kind(offer: dict[str, Any]) -> None:
+    _keep_one(offer, "code", "codes")
 
 
 def _keep_one(given: Any, first: str, second: str) -> None:
@@ -137,6 +153,7 @@ def _keep_one(given: Any, first: str, second: str) -> None:
 
 CHANGES: Final[dict[str, Callable[[dict[str, Any]], None]]] = {
     "/v1/shops/{name}": _name_no_locale,
+    "/v1/offers/{offer_id}": _give_one_kind,
     "/v1/customers/{customer_id}/preferences": _name_few,
     "/v1/customers/{customer_id}/consent": _answer_now,
     "/v1/experiments/{experiment_id}": _divide,

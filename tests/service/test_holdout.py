@@ -155,6 +155,28 @@ def test_a_file_holds_out_the_same_customers(
     assert filed == served
 
 
+@pytest.mark.parametrize("layout", ["long", "wide"])
+def test_a_file_names_the_experiment_and_the_variant_of_each_customer(
+    client: TestClient, own_shop: Shop, tmp_path: Path, layout: str
+) -> None:
+    split(client)
+    halves = [{"name": "as now", "share": 0.5}, {"name": "nothing twice", "share": 0.5}]
+    halves[1]["repeat"] = "exclude"
+    ends = format_moment(int(time.time()) + 100_000)
+    body = {"placements": ["email"], "variants": halves, "ends": ends}
+    client.put("/v1/experiments/mails", json=body).raise_for_status()
+    told = {customer: slate(client, customer, placement="email") for customer in CUSTOMERS}
+    served = {customer: (one["experiment"], one["variant"]) for customer, one in told.items()}
+    assert len(set(served.values())) == 3  # held out, and two variants
+    (tmp_path / "who.csv").write_text("\n".join(["customer_id", *CUSTOMERS]))
+    command = ["export", "--registry", own_shop.root, "--recipients", tmp_path / "who.csv"]
+    command += ["--output", tmp_path / "out.ndjson", "--layout", layout]
+    assert train([str(word) for word in command], now=int(time.time()) + 1) == 0
+    rows = [orjson.loads(line) for line in (tmp_path / "out.ndjson").read_bytes().splitlines()]
+    assert {row["customer_id"]: (row["experiment"], row["variant"]) for row in rows} == served
+    assert all(list(row)[-2:] == ["experiment", "variant"] for row in rows)
+
+
 def test_the_holdout_is_audited_and_grows_around_who_is_in_it(client: TestClient) -> None:
     first = client.put("/v1/holdout", json={"share": 0.3}).json()["holdout"]
     before = {customer for customer in CUSTOMERS if is_held_out(slate(client, customer))}

@@ -200,6 +200,19 @@ def test_links_of_mails_are_not_signed_with_what_everyone_knows() -> None:
     assert on_loopback.public_url == "http://127.0.0.1:8000"
 
 
+@pytest.mark.parametrize(
+    ("console", "port", "sentence"),
+    [("false", "8001", "needs a console"), ("true", "8000", "port 8000 is that of the service")],
+)
+def test_a_port_for_the_console_is_one_that_it_can_have(
+    console: str, port: str, sentence: str
+) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        Settings.from_environment(
+            {"REGULARS_CONSOLE": console, "REGULARS_CONSOLE_PORT": port, "REGULARS_PORT": "8000"}
+        )
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.10", "shop.example"])
 def test_strangers_are_not_let_in_without_a_key(host: str) -> None:
     with pytest.raises(

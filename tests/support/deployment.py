@@ -11,11 +11,11 @@ from typing import Any
 
 from starlette.testclient import TestClient
 
-from service.app import create
 from service.settings import Settings
 from tests.support.keyed_service import FIRST_KEY, SIGNING_KEY
+from tests.support.quick_service import create_quick
 from tests.support.service_process import UNHURRIED_MS
-from tests.support.service_shop import Shop
+from tests.support.service_shop import Shop, copy_registry
 
 OTHERS = ("acme", "bolt")
 
@@ -55,8 +55,7 @@ def open_deployment(
     shop: Shop, folder: Path, database_url: str, **more: object
 ) -> Iterator[Deployment]:
     """Open a service, and make two more shops in it."""
-    registry = folder / "registry"
-    shutil.copytree(shop.root, registry, ignore=shutil.ignore_patterns("store.db*"))
+    registry = copy_registry(shop.root, folder / "registry")
     settings = Settings.model_validate(
         {
             "registry": registry,
@@ -70,7 +69,7 @@ def open_deployment(
         }
     )
     with TestClient(
-        create(settings), base_url="http://localhost", raise_server_exceptions=False
+        create_quick(settings), base_url="http://localhost", raise_server_exceptions=False
     ) as client:
         opened = Deployment(client, registry, {"main": FIRST_KEY}, {"main": SIGNING_KEY})
         for name in OTHERS:

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from starlette.testclient import TestClient
 
-from service.app import create
 from service.http.api_keys import create_key
 from service.http.authorization import Scope
 from service.settings import Settings
 from service.signing.customer_tokens import CustomerToken, sign
 from service.store import keys as table
 from service.store.store import Store
+from tests.support.quick_service import create_quick
 from tests.support.service_process import UNHURRIED_MS
 from tests.support.service_shop import Shop
 
@@ -86,7 +86,7 @@ def open_keyed_service(shop: Shop, folder: Path, **more: object) -> Iterator[Key
             **more,
         }
     )
-    with TestClient(create(settings), raise_server_exceptions=False) as client:
+    with TestClient(create_quick(settings), raise_server_exceptions=False) as client:
         store = store_of(client)
         credentials = {scope.value: make_key(store, scope) for scope in Scope}
         credentials |= {

@@ -12,8 +12,8 @@ from training.evaluation.metrics import Mean
 from training.evaluation.results import (
     Bin,
     CandidateFigures,
+    CustomerGroup,
     Diversity,
-    Group,
     NewProducts,
     Role,
     SourceHits,
@@ -27,11 +27,11 @@ from training.report.data import (
     ExampleProduct,
     ExampleSlot,
     Importance,
-    MethodFigures,
+    MethodRow,
     OwnedProduct,
     Report,
+    RunVerdict,
     TaskFigures,
-    Verdict,
 )
 
 ACTIVE = "the active version's settings"
@@ -56,8 +56,8 @@ def near(value: float, half: float = 0.012) -> Mean:
     return Mean(value, max(value - half, 0.0), value + half)
 
 
-def method(name: str, role: Role, recall: float, ndcg: float) -> MethodFigures:
-    return MethodFigures(name, role, near(recall), near(ndcg), 8.4 * recall)
+def method(name: str, role: Role, recall: float, ndcg: float) -> MethodRow:
+    return MethodRow(name, role, near(recall), near(ndcg), 8.4 * recall)
 
 
 EVERYTHING = TaskFigures(
@@ -81,16 +81,16 @@ EVERYTHING = TaskFigures(
     novelty=9.5,
     filled=0.013,
     by_length=(
-        Group("1 to 4 lines", 61, near(0.18, 0.06)),
-        Group("5 to 19 lines", 240, near(0.27, 0.04)),
-        Group("20 to 99 lines", 702, near(0.38, 0.02)),
-        Group("100 lines and more", 980, near(0.44, 0.015)),
+        CustomerGroup("1 to 4 lines", 61, near(0.18, 0.06)),
+        CustomerGroup("5 to 19 lines", 240, near(0.27, 0.04)),
+        CustomerGroup("20 to 99 lines", 702, near(0.38, 0.02)),
+        CustomerGroup("100 lines and more", 980, near(0.44, 0.015)),
     ),
     by_activity=(
-        Group("no order", 210, near(0.21, 0.04)),
-        Group("1 order", 350, near(0.33, 0.03)),
-        Group("2 to 4 orders", 680, near(0.41, 0.02)),
-        Group("5 orders and more", 743, near(0.45, 0.02)),
+        CustomerGroup("no order", 210, near(0.21, 0.04)),
+        CustomerGroup("1 order", 350, near(0.33, 0.03)),
+        CustomerGroup("2 to 4 orders", 680, near(0.41, 0.02)),
+        CustomerGroup("5 orders and more", 743, near(0.45, 0.02)),
     ),
     candidates=CandidateFigures(
         (
@@ -193,7 +193,7 @@ REASONS = (
     ("Popular right now", "popular"),
 )
 SHOP = Report(
-    verdict=Verdict.PUBLISHED,
+    verdict=RunVerdict.PUBLISHED,
     version="20260101T000000Z-60699839cbad",
     created=moment(365),
     data_from=moment(0),
@@ -252,7 +252,7 @@ SHOP = Report(
     notes=("The ranker serves: it learned from 6 windows of 28 days.",),
 )
 YOUNG = Report(
-    verdict=Verdict.PUBLISHED,
+    verdict=RunVerdict.PUBLISHED,
     version="20260101T000000Z-60699839cbad",
     created=moment(3),
     data_from=moment(0),

@@ -27,11 +27,13 @@ from models.data.customers import NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, YES
 from models.recommender import Recommender
 from models.slate import SlateRequest, Strategy
 from service.answering.responder import Responder
-from service.app import create, follow
+from service.app import follow
 from service.settings import Settings
 from service.store import consents
 from service.store.database import StoreDownError
+from tests.support.quick_service import create_quick
 from tests.support.service_process import UNHURRIED_MS
+from tests.support.service_shop import copy_registry
 from tests.support.store_copies import Database
 from training.export.current_model import CurrentModel
 from training.export.store_snapshot import read_store_snapshot
@@ -77,7 +79,7 @@ class Worker:
             "signing_key": "secret",
         }
         self._url = url
-        self._app = create(Settings.model_validate(values))
+        self._app = create_quick(Settings.model_validate(values))
         self.client = TestClient(self._app, base_url="http://localhost").__enter__()
 
     @property
@@ -165,10 +167,7 @@ class Refusals(RuleBasedStateMachine):
 
     @initialize()
     def open(self) -> None:
-        self.root = self.folder / "registry"
-        shutil.copytree(
-            self.shop_root, self.root, ignore=shutil.ignore_patterns("store.db*", "reports")
-        )
+        self.root = copy_registry(self.shop_root, self.folder / "registry")
         self.database = Database(self.kind, self.folder)
         self.workers = [self.start(host) for host in HOSTS]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from service.model.live_catalogue import LiveCatalogue
 from service.model.loaded_model import LoadedModel
 
 Browse = Callable[..., TestClient]
-START_SECONDS: Final = 60.0  # on a machine however busy
+START_SECONDS: Final = 60.0  # and whatever else is waited for, on a machine however busy
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,12 @@ def open_shop(registry: Registry) -> Shop:
     assert version is not None
     recommender = Recommender.load(registry.path(version))
     return Shop(registry.root, LoadedModel.of(recommender), list(recommender.catalogue.ids))
+
+
+def copy_registry(root: Path, copy: Path) -> Path:
+    """Copy the models of a registry, and nothing that a service in front of it has written."""
+    written = shutil.ignore_patterns("store.db*", "refusals", "reports")
+    return Path(shutil.copytree(root, copy, ignore=written))
 
 
 def damage(root: Path, version: str) -> str:
@@ -116,7 +123,7 @@ def status(port: int, path: str) -> int:
         connection.close()
 
 
-def wait_until(happened: Callable[[], bool], seconds: float = 20) -> None:
+def wait_until(happened: Callable[[], bool], seconds: float = START_SECONDS) -> None:
     until = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < until, "did not happen in time"

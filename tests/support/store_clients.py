@@ -106,8 +106,19 @@ def audit(url: str, acknowledged: Sequence[str]) -> tuple[int, int]:
     """How many acknowledged events are missing in the store, and how many of any are there more
     than once.
     """
+    found = _count(url)
+    return len(set(acknowledged) - set(found)), sum(count > 1 for count in found.values())
+
+
+def audit_sent(url: str, sent: Sequence[str]) -> tuple[int, int]:
+    """How many of these events are missing in the store, and how many are there more than once."""
+    found = _count(url)
+    return sum(not found[one] for one in sent), sum(found[one] > 1 for one in sent)
+
+
+def _count(url: str) -> Counter[str]:
     engine = connect(url)
     with reading(engine) as connection:
         found = Counter(connection.execute(select(events.c.event_id)).scalars())
     engine.dispose()
-    return len(set(acknowledged) - set(found)), sum(count > 1 for count in found.values())
+    return found

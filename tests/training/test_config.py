@@ -24,6 +24,8 @@ def test_without_a_file_everything_is_at_its_default() -> None:
 
 def test_no_limit_of_a_setting_changes_unnoticed() -> None:
     assert set(limits_of(Config.model_json_schema())) == {
+        "columns minLength 1",
+        "columns maxItems 5",
         "k minimum 1",
         "k maximum 100",
         "keep minimum 1",

@@ -4,8 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from pathlib import Path
+from threading import Barrier, Event
 
 import pytest
 
@@ -13,7 +16,14 @@ from models.artifact.registry import Registry
 from tests.support.training_shop import small_shop
 from tests.support.worker_tasks import double, end_at_ten, find, waits_for_ctrl_c
 from training.errors import InputError
-from training.parallel import PARTS_AHEAD, cores, map_in_processes, map_with_recommender
+from training.parallel import (
+    PARTS_AHEAD,
+    cores,
+    map_in_processes,
+    map_in_threads,
+    map_with_recommender,
+)
+from training.progress import Advance, ignore
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +85,42 @@ def test_a_process_that_is_killed_ends_the_work_with_a_sentence() -> None:
         InputError, match=r"^One of the 2 processes that shared the work was killed, "
     ):
         list(map_in_processes(os.getpid, end_at_ten, range(20), processes=2))
+
+
+def test_parts_in_threads_are_done_together_and_counted_together() -> None:
+    together, told = Barrier(2, timeout=10), []
+
+    def work(part: str, advance: Advance) -> str:
+        together.wait()
+        advance(1, 2)
+        return part.upper()
+
+    def tell(done: int, total: int) -> None:
+        told.append((done, total))
+
+    assert map_in_threads(work, ["a", "b"], tell, threads=2) == ["A", "B"]
+    assert sorted(told)[-1] == (2, 4)
+
+
+def test_where_one_part_fails_the_others_end_when_they_next_advance() -> None:
+    failed, ends = Event(), []
+
+    def work(part: int, advance: Advance) -> None:
+        if part == 0:
+            failed.set()
+            raise InputError("no hits")
+        failed.wait(10)
+        try:
+            for _ in range(1_000):
+                advance(0, 1)
+                time.sleep(0.01)
+        except CancelledError:
+            ends.append(part)
+            raise
+
+    with pytest.raises(InputError, match="no hits"):
+        map_in_threads(work, [0, 1], ignore, threads=2)
+    assert ends == [1]
 
 
 KILLED = """

@@ -36,7 +36,7 @@ from training.pipeline import TOO_LITTLE, Outcome, evaluate_history, train
 from training.progress import Reporter
 from training.ranker.train_ranker import train_ranker
 from training.reading.refusals import RefusalWatch
-from training.report.data import Verdict
+from training.report.data import RunVerdict
 
 pytestmark = pytest.mark.slow
 
@@ -287,7 +287,7 @@ def test_a_stump_of_the_history_is_refused_before_anything_is_learned(trained: R
     assert f"the active version {before} has learned from" in refusal
     assert f": 1 customers (60), 1 products (40), 1 lines ({len(SHOP):,}), 1 days (" in refusal
     assert refusal.endswith("Is the history complete? If so, add --accept-smaller")
-    assert outcome.report.verdict is Verdict.REFUSED
+    assert outcome.report.verdict is RunVerdict.REFUSED
     assert outcome.report.notes == outcome.refusals
     assert trained.active() == before
     assert told == ""
@@ -346,7 +346,7 @@ def test_the_same_seed_gives_the_same_evaluation_and_nothing_is_published() -> N
     assert two.evaluation is not None
     assert one.evaluation.scores == two.evaluation.scores
     assert one.evaluation.bundles == two.evaluation.bundles
-    assert (one.published, one.refusals, one.report.verdict) == (None, (), Verdict.MEASURED)
+    assert (one.published, one.refusals, one.report.verdict) == (None, (), RunVerdict.MEASURED)
 
 
 class BusyRegistry(Registry):

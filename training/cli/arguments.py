@@ -17,12 +17,15 @@ from models.artifact.files import read_manifest
 from models.artifact.registry import Registry
 from models.artifact.shops import is_shop_name, registry_of, schema_options
 from models.errors import ArtifactError
+from training.config import Config
 from training.errors import InputError
 from training.progress import Reporter
+from training.spark import SparkMaster
 
 DONE: Final = 0
 REFUSED: Final = 1
 BAD_INPUT: Final = 2
+SPARK: Final = "spark"
 SQLITE_STORE: Final = "store.db"  # in the registry, where the service keeps it by default
 STANDARD_OUTPUT: Final = Path("-")
 STOPPED: Final = 130  # by Ctrl-C, as a shell tells it, or by SIGTERM
@@ -109,6 +112,41 @@ def add_config(command: argparse.ArgumentParser) -> None:
         metavar="FILE.toml",
         help="A file of settings, described in docs/data.md. Default: the built-in settings.",
     )
+
+
+def add_engine(command: argparse.ArgumentParser, own: str, purpose: str) -> None:
+    """Add --engine, which is `own` or spark, and --master. `purpose` begins the help."""
+    command.add_argument(
+        "--engine",
+        choices=(own, SPARK),
+        default=own,
+        help=f"{purpose} a cluster of Apache Spark (docs/spark.md). Default: {own}.",
+    )
+    command.add_argument(
+        "--master",
+        metavar="ADDRESS",
+        help="With --engine spark: the address of the cluster, such as local[2], "
+        "spark://HOST:7077, yarn, or sc://HOST:15002 for Spark Connect. Required with it. "
+        "Default: none.",
+    )
+
+
+def choose_master(options: argparse.Namespace, config: Config) -> SparkMaster | None:
+    """Return the cluster that --engine and --master name, None for none. Raises InputError."""
+    if options.engine != SPARK:
+        if options.master is not None:
+            raise InputError(f"--master {options.master}: is for --engine spark")
+        return None
+    if options.master is None:
+        raise InputError("--engine spark: needs --master, such as local[2]")
+    if config.processes is not None:
+        raise InputError(
+            f"processes = {config.processes} of the settings: is not for --engine spark, where "
+            "--master and the settings of Spark say how much is done at once"
+        )
+    master = SparkMaster(options.master)
+    master.check()
+    return master
 
 
 def registry_at(root: Path, *, must_exist: bool = False) -> Registry:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
-from models.artifact.insights import EXPERIMENTS, write_insight
+from models.artifact.insights import EXPERIMENTS, read_insight, write_insight
 from models.data.customers import NO, YES
 from models.data.timestamps import format_timestamp
+from models.errors import ArtifactError
+from models.recommender import Recommender
 from training.cli.arguments import (
     DONE,
     add_json,
@@ -22,14 +25,19 @@ from training.cli.arguments import (
 from training.cli.reading import add_history, read_history
 from training.config import read_config
 from training.errors import InputError
-from training.insights.experiments import compare_all, read_experiments
+from training.insights.experiments import compare_all, read_experiments, read_observed
 from training.insights.plan import POWER, find_duration, plan_experiment
+from training.insights.purpose_consents import PurposeConsents
+from training.insights.source import InsightSource
 from training.insights.statistics.metrics import METRICS
 from training.progress import Reporter
+from training.reading.duckdb import open_workspace
+from training.reading.purchases import Purchases
 from training.reading.service_store import is_store, open_store
 
 DAYS: Final = (14, 28, 56, 84)
 MAX_DAYS: Final = 365
+MEMORY_LIMIT: Final = "1GB"
 
 
 def add_experiments(commands: Any) -> None:
@@ -107,20 +115,42 @@ def _results(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     if url != named:
         options.purchases = [*options.purchases, url]
     purchases = read_history(options, config, reporter, now)
-    with open_store(url, "--purchases") as store, store.connection.begin():
-        experiments, holdout, planned_ends = read_experiments(store.experiments())
     unasked = NO if config.training.unasked == "refuse" else YES
-    facts = {
-        "computed": format_timestamp(now),
-        "experiments": compare_all(purchases, experiments, planned_ends, holdout, unasked, now),
-    }
-    path = write_insight(registry.root, EXPERIMENTS, facts)
-    reporter.say(f"Written to {path}")
-    present(options.json, reporter, lambda: facts, lambda console: _print_results(console, facts))
+    version = registry.active()
+    learned = Recommender.load(registry.path(version)) if version else None
+    source = InsightSource(registry.root, url, learned, unasked, now)
+    facts = compute_experiments(source, purchases, reporter)
+    present(options.json, reporter, lambda: facts, lambda console: print_results(console, facts))
     return DONE
 
 
-def _print_results(console: Console, facts: dict[str, Any]) -> None:
+def compute_experiments(
+    source: InsightSource, purchases: Purchases, reporter: Reporter
+) -> dict[str, Any]:
+    """Write what the experiments of a store say by now, and return it. Raises InputError."""
+    earlier, now = _read_earlier(source.registry, reporter), source.now
+    with open_workspace(MEMORY_LIMIT) as workspace, open_store(source.url, "--purchases") as store:
+        with store.connection.begin():
+            stored = read_experiments(store.experiments())
+            measured = PurposeConsents.read(store, source.learned, source.unasked)
+            observed = read_observed(workspace, store, purchases, stored, measured, now)
+        found = compare_all(observed, stored, source.unasked, now, earlier)
+    facts = {"computed": format_timestamp(now), "experiments": found}
+    reporter.say(f"Written to {write_insight(source.registry, EXPERIMENTS, facts)}")
+    return facts
+
+
+def _read_earlier(registry: Path, reporter: Reporter) -> dict[str, Any]:
+    """Return what was computed before, by experiment: none where it cannot be read any more."""
+    try:
+        facts = read_insight(registry, EXPERIMENTS) or {}
+    except ArtifactError as error:
+        reporter.say(f"{error}. Guardrails that were crossed before are looked at anew")
+        return {}
+    return dict(facts.get("experiments", {}))
+
+
+def print_results(console: Console, facts: dict[str, Any]) -> None:
     for name, found in facts["experiments"].items():
         table = Table(title=f"{name}: {found.get('problem', 'difference to the control')}")
         for heading in ("variant", "figure", "difference", "fixed", "always valid"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import numpy as np
 from models.artifact.array_tree import flatten
 from models.artifact.files import Manifest, verify_artifact
 from models.assembly.cards import is_locale
+from models.data.customer_figures import CustomerFigures
 from models.data.customers import NO, YES
 from models.data.urls import is_absolute
 from models.languages.languages import WordingError, read_wording
@@ -30,7 +33,9 @@ from training.cli.arguments import (
     DONE,
     STOPPED,
     add_config,
+    add_engine,
     add_registry,
+    choose_master,
     find_store,
     registry_at,
 )
@@ -44,11 +49,13 @@ from training.export.formats import CSV, FORMATS
 from training.export.recipients import Recipients, everyone, read_recipients
 from training.export.resume import Parts, Tally, open_parts
 from training.export.slates import EMAIL_PLACEMENT, SlateExport, export_slates
+from training.export.spark_slates import export_on_spark
 from training.export.store_snapshot import StoreSnapshot, empty_snapshot, read_store_snapshot
 from training.parallel import cores
 from training.progress import Reporter
 from training.reading.customers import Unasked
 from training.reading.service_store import without_password
+from training.spark import SparkMaster, open_spark
 
 
 def add_export(commands: Any) -> None:
@@ -64,6 +71,8 @@ def add_export(commands: Any) -> None:
     _add_source(command)
     _add_slates(command)
     _add_cards(command)
+    _add_offers(command)
+    add_engine(command, "processes", "Who computes the slates: processes of this machine, or")
     command.add_argument(
         "--output",
         type=Path,
@@ -127,6 +136,15 @@ def _add_source(command: argparse.ArgumentParser) -> None:
         metavar="K",
         help="With --store: nothing that a recipient's last K campaigns showed is shown again. "
         "Default: 3.",
+    )
+
+
+def _add_offers(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--offers",
+        action="store_true",
+        help="With --store: add the shop's offers, as columns. Single-use codes are given to "
+        "the recipients and noted in the store. Default: no offers.",
     )
 
 
@@ -205,10 +223,17 @@ def _export(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     mailing = _mailing(options.audience)
     filters = [filter_of(text) for text in options.audience if text not in MAILINGS]
     config = read_config(options.config)
+    master = choose_master(options, config)
+    if master and options.offers:
+        raise InputError(
+            "--offers: is not for --engine spark; codes are given and noted by one machine"
+        )
     directory = _active_artifact(options.registry)
     learned = Recommender.load(directory)
     registry = registry_at(options.registry)
     options.store = find_store(registry, options.store, "--store", reporter)
+    if options.offers and not options.store:
+        raise InputError("--offers: offers are in the service's store; name it with --store")
     unasked = NO if config.training.unasked == "refuse" else YES
     export_options = _export_options(options, mailing)
     with open_parts(options.output, resume=options.resume) as parts:
@@ -220,21 +245,24 @@ def _export(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
             recipients = everyone(learned.model.customers.ids, snapshot)
         if filters or export_options.expression:
             current = CurrentModel.of(learned, snapshot, unasked)
+            if any(text.startswith("segment:") for text in options.audience):
+                current = replace(current, figures=CustomerFigures.read(registry.root))
             _check_attributes(options, export_options, current)
             recipients = choose(recipients, filters, current)
         about = _about(options, mailing, directory, recipients, config.training.unasked)
         export = SlateExport(
             directory,
+            registry.root,
             export_options,
             unasked=unasked,
             began=parts.begin(about, now),
             processes=config.processes or cores(),
             spreadsheet_safe=options.spreadsheet_safe,
+            store=options.store if options.offers else None,
         )
         _print_finished(parts, len(recipients), reporter)
         try:
-            with reporter.step("Exporting", each="recipients") as advance:
-                tally = export_slates(export, recipients, parts, advance)
+            tally = _write_slates(master, export, recipients, parts, reporter)
         except KeyboardInterrupt:
             reporter.say("Stopped; the same command with --resume goes on")
             return STOPPED
@@ -251,6 +279,23 @@ def _export(options: argparse.Namespace, reporter: Reporter, now: int) -> int:
     remarks = _remarks(tally, options.n)
     reporter.say("; ".join([summary, *remarks]))
     return DONE
+
+
+def _write_slates(
+    master: SparkMaster | None,
+    export: SlateExport,
+    recipients: Recipients,
+    parts: Parts,
+    reporter: Reporter,
+) -> Tally:
+    if master is None:
+        with reporter.step("Exporting", each="recipients") as advance:
+            return export_slates(export, recipients, parts, advance)
+    with ExitStack() as stack:
+        with reporter.step("Starting Spark"):
+            spark = stack.enter_context(open_spark(master))
+        with reporter.step("Exporting", each="recipients") as advance:
+            return export_on_spark(spark, export, recipients, parts, advance)
 
 
 def _check_experiments(snapshot: StoreSnapshot, now: int) -> None:
@@ -302,6 +347,7 @@ def _export_options(options: argparse.Namespace, mailing: MailKind | None) -> Ex
         expression,
         options.locale,
         options.wording,
+        options.offers,
     )
 
 
@@ -381,6 +427,7 @@ def _about(
         "--campaign": options.campaign,
         "--utm-source": options.utm_source,
         "--spreadsheet-safe": options.spreadsheet_safe or None,
+        "--offers": options.offers or None,
         "--not-again": [str(path) for path in options.not_again],
         "--not-twice": options.not_twice,
         "--store": without_password(options.store, "--store") if options.store else None,
@@ -398,6 +445,7 @@ def _print_finished(parts: Parts, recipients: int, reporter: Reporter) -> None:
 def _remarks(tally: Tally, n: int) -> list[str]:
     """Say what a marketer should know of the file before it is sent."""
     remarks = [f"{tally.short:,} with fewer than {n} products"] if tally.short else []
+    remarks += [f"{tally.offered:,} with an offer"] if tally.offered else []
     remarks += [f"{count:,} {reason}" for reason, count in sorted(tally.fallbacks.items())]
     return remarks + ([f"not due for {tally.not_due:,}"] if tally.not_due else [])
 

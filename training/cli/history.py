@@ -39,7 +39,7 @@ from training.progress import Reporter
 from training.reading.refusals import RefusalWatch
 from training.reading.rules_file import read_rules
 from training.reading.service_store import is_store, store_holds
-from training.report.data import Report, Verdict
+from training.report.data import Report, RunVerdict
 from training.report.example_customers import EXAMPLE_CUSTOMERS
 from training.report.render import write_report
 from training.tuning.tune import TuningPlan, print_tuned, tune, tuned_as_json
@@ -292,7 +292,7 @@ def _write_report(path: Path, report: Report, reporter: Reporter) -> None:
         write_report(path, report)
     except InputError as error:
         # The version is published without a report, too: that must not look like a failed training.
-        if report.verdict is not Verdict.PUBLISHED:
+        if report.verdict is not RunVerdict.PUBLISHED:
             raise
         message = str(error)
     reporter.say(message)

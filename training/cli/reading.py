@@ -25,16 +25,21 @@ WORDS: Final = (
 )
 
 
-def add_history(command: argparse.ArgumentParser) -> None:
-    """Add the options that say what is read."""
+def add_history(command: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Add the options that say what is read. Not `required`: the store alone may be."""
+    necessity = (
+        "Required. A store.db in the registry is always read by train."
+        if required
+        else "The service's store is always read. Default: nothing but it."
+    )
     command.add_argument(
         "--purchases",
         nargs="+",
-        required=True,
+        required=required,
+        default=None if required else [],
         metavar="PATH",
         help="The purchases: one or more files, folders or globs, and at most one address of the "
-        "service's store, such as sqlite:///store.db. Required. A store.db in the registry is "
-        "always read by train.",
+        f"service's store, such as sqlite:///store.db. {necessity}",
     )
     command.add_argument(
         "--products",
@@ -175,6 +180,7 @@ def read_history(
             until=parse_until(options.until),
             memory_limit=config.memory_limit,
             unasked=config.training.unasked,
+            customer_columns=config.customers.columns,
             options=_reading_options(options),
             on_progress=advance,
         )

@@ -34,9 +34,9 @@ from training.evaluation.metrics import Mean
 from training.evaluation.results import (
     Bin,
     CandidateFigures,
+    CustomerGroup,
     Daring,
     Diversity,
-    Group,
     NewProducts,
     Role,
     SourceHits,
@@ -81,8 +81,8 @@ class Evaluation:
     coverage: dict[str, float] = field(default_factory=dict)  # share of countable products shown
     novelty: dict[str, float] = field(default_factory=dict)  # mean -log2(share of lines) of shown
     filled: dict[str, float] = field(default_factory=dict)  # share of slots that were filled
-    by_length: dict[str, tuple[Group, ...]] = field(default_factory=dict)  # by LENGTHS
-    by_activity: dict[str, tuple[Group, ...]] = field(default_factory=dict)  # by ACTIVITIES
+    by_length: dict[str, tuple[CustomerGroup, ...]] = field(default_factory=dict)  # by LENGTHS
+    by_activity: dict[str, tuple[CustomerGroup, ...]] = field(default_factory=dict)  # by ACTIVITIES
     candidates: dict[str, CandidateFigures] = field(default_factory=dict)
     # Scores against purchases, where the ranker has learned
     calibration: dict[str, tuple[Bin, ...]] = field(default_factory=dict)
@@ -284,14 +284,14 @@ def _group(
     bounds: tuple[int, ...],
     unit: str,
     seed: int,
-) -> tuple[Group, ...]:
+) -> tuple[CustomerGroup, ...]:
     groups = []
     for low, high in zip(bounds, (*bounds[1:], None), strict=True):
         inside = (size >= low) & (size < high if high else True)
         customers = int(inside.sum())
         if customers >= 2:
             mean = metrics.mean(recall[inside], seed)
-            groups.append(Group(_range_name(low, high, unit), customers, mean))
+            groups.append(CustomerGroup(_range_name(low, high, unit), customers, mean))
     return tuple(groups)
 
 

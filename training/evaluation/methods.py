@@ -65,13 +65,18 @@ class AddedMethods:
     """Hold methods that are measured beside METHODS."""
 
     rules: tuple[ShopRule, ...] = ()  # the shop's; what is served with them is one more method
-    # Rankers of the same candidates, by name
+    # Rankers of the same candidates, by name: each with and without the limits of variety
     rankers: Mapping[str, LearnedRanker] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Return the names of all methods, in the order of their figures."""
-        return (*METHODS, *self.rankers)
+        return (*METHODS, *self.rankers, *map(name_varied, self.rankers))
+
+
+def name_varied(method: str) -> str:
+    """Return the name of a ranking whose slates obey the limits of variety."""
+    return f"{method}, varied"
 
 
 NOTHING_ADDED: Final = AddedMethods()
@@ -135,7 +140,11 @@ def _fill_slates(
         scorers[name] = Ranker(settings, lesson, ranker.sources).score
     for name, score in scorers.items():
         scores = score(ranked.rows, ranked.bought)
-        items[name] = ranked.items[np.lexsort((ranked.items, -scores))[: request.n]]
+        ordered = ranked.at(np.lexsort((ranked.items, -scores)))
+        items[name] = ordered.items[: request.n]
+        if name in added.rankers:
+            shown = recommender.arrange(context, request, ordered)
+            items[name_varied(name)] = ordered.items[shown]
     for name, feature in SINGLE_SOURCES.items():
         column = ranked.rows[:, recommender.ranker.columns.index(feature)]
         items[name] = ranked.items[_highest(column, ranked.items, request.n)]

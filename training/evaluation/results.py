@@ -17,7 +17,7 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True)
-class Group:
+class CustomerGroup:
     """Hold how good slates are for some customers of a task."""
 
     name: str  # "5 to 19 lines", "2 orders"

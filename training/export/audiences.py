@@ -12,10 +12,19 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from models.data.customers import NEVER_ASKED, PERSONALIZE_EMAIL, PERSONALIZE_WEB, YES, Customers
+from models.data.customer_figures import CustomerFigures
+from models.data.customers import (
+    NEVER_ASKED,
+    PERSONALIZE_EMAIL,
+    PERSONALIZE_WEB,
+    TRAIN,
+    YES,
+    Customers,
+)
 from models.data.events import DAY, PURCHASE
 from models.data.history import LATEST, NEVER, Histories
 from models.data.ids import Ids, Strings
+from models.data.segments import SEGMENTS, Segment
 from models.rules.filter_language import (
     FilterError,
     FilterExpression,
@@ -37,7 +46,9 @@ LONGEST_DAYS: Final = 36_500
 FILTERS_TEXT: Final = (
     "bought:DAYS, bought:DAYS:EXPRESSION (docs/filter.md), consent:email, consent:web, "
     "consent:given, market:NAME, activity:new, activity:active, activity:cooling, "
-    "activity:lapsed, and the kinds of mails in docs/mailings.md"
+    f"activity:lapsed, segment:NAME ({', '.join(SEGMENTS)}), column:NAME=VALUE, and the kinds of "
+    "mails in "
+    "docs/mailings.md"
 )
 
 Flags = NDArray[np.bool_]
@@ -108,6 +119,16 @@ class CustomerBatch:
 
     def __len__(self) -> int:
         return len(self.user)
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Return the id of each; empty for who is neither in the model nor in the store."""
+        learned = self.current.recommender.model.customers.ids
+        stored = self.current.snapshot.customers.ids
+        return [
+            learned[user] if user >= 0 else stored[row] if row >= 0 else ""
+            for user, row in zip(self.user.tolist(), self.store_row.tolist(), strict=True)
+        ]
 
     @cached_property
     def counted_lines(self) -> BoughtLines:
@@ -316,6 +337,55 @@ def _in_market(code: int, batch: CustomerBatch) -> Flags:
     return inside
 
 
+def _segment_filter(value: str) -> Filter:
+    if value not in SEGMENTS:
+        raise ValueError(f"one of {', '.join(SEGMENTS)}")
+    return partial(_segment_test, Segment(value))
+
+
+def _segment_test(segment: Segment, current: CurrentModel) -> Test:
+    if current.figures is None:
+        problem = "nobody is in a segment yet; compute them with: regulars insights"
+        raise _error(f"segment:{segment}", problem)
+    return partial(_in_segment, SEGMENTS.index(segment), current.figures, current.unasked)
+
+
+def _in_segment(code: int, figures: CustomerFigures, unasked: int, batch: CustomerBatch) -> Flags:
+    """Return who is in a segment, allows what it is made of, and mails that act on it."""
+    allowed = _allows(TRAIN, unasked, batch) & _allows(PERSONALIZE_EMAIL, unasked, batch)
+    inside: Flags = allowed & (figures.find_segments(batch.ids) == code)
+    return inside
+
+
+def _column_filter(value: str) -> Filter:
+    name, separator, wanted = value.partition("=")
+    if not (name and separator and wanted):
+        raise ValueError("a column of the customers file and a value, such as column:tier=gold")
+    return partial(_column_test, name, wanted)
+
+
+def _column_test(name: str, value: str, current: CurrentModel) -> Test:
+    columns = current.recommender.model.customers.columns
+    known = columns.values_of(name)
+    if name not in list(columns.names):
+        listed = ", ".join(columns.names) or "none"
+        problem = f"the model knows no such column; [customers] columns named: {listed}"
+        raise _error(f"column:{name}={value}", problem)
+    if value not in known:
+        problem = f"is the {name} of nobody; known are {', '.join(known)}"
+        raise _error(f"column:{name}={value}", problem)
+    column, code = list(columns.names).index(name), columns.values.find(value)
+    return partial(_has_value, column, code, current.unasked)
+
+
+def _has_value(column: int, code: int, unasked: int, batch: CustomerBatch) -> Flags:
+    """Return who has a value in a column, and allows what acting on it takes."""
+    codes = batch.current.recommender.model.customers.columns.code
+    allowed = _allows(TRAIN, unasked, batch) & _allows(PERSONALIZE_EMAIL, unasked, batch)
+    inside: Flags = allowed & (batch.user >= 0) & (codes[batch.user, column] == code)
+    return inside
+
+
 def _activity_filter(value: str) -> Filter:
     if value not in list(Activity):
         raise ValueError(f"one of {', '.join(Activity)}")
@@ -360,6 +430,8 @@ FILTERS: Final[Mapping[str, Callable[[str], Filter]]] = {
     "consent": _consent_filter,
     "market": _market_filter,
     "activity": _activity_filter,
+    "segment": _segment_filter,
+    "column": _column_filter,
 }
 
 

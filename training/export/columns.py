@@ -16,15 +16,22 @@ from models.assembly.cards import build_offer
 from models.data.catalogue import Catalogue
 from models.data.timestamps import format_timestamp
 from models.data.urls import add_utm_parameters
+from models.experiments.experiment import AssignedVariant
 from models.languages.languages import Language, Languages
 from models.mail.mailings import MailKind
 from models.mail.occasions import MailOccasion
 from models.rules.filter_language import FilterExpression
 from models.rules.filters import Repeat
 from models.slate import Slate, Slot
+from training.export.offers import RowOffer
 
 SLATE_TYPES: Final = {"count": pa.int32(), "strategy": pa.string(), "fallback_reason": pa.string()}
 OCCASION_TYPES: Final = {"occasion_text": pa.string(), "occasion_until": pa.string()}
+# After all that was there before, so that no column has another place; offers where asked for
+EXPERIMENT_TYPES: Final = {"experiment": pa.string(), "variant": pa.string()}
+OFFER_TYPES: Final = dict.fromkeys(
+    ("offer", "offer_text", "offer_code", "offer_until"), pa.string()
+)
 LONG_PRODUCT_TYPES: Final = {
     "rank": pa.int32(),
     "product_id": pa.string(),
@@ -71,17 +78,19 @@ class ExportOptions:
     expression: FilterExpression | None = None  # which products; None: all
     locale: str = "en_US"  # of sentences
     wording: Path | None = None  # the folder with the shop's own sentences
+    with_offers: bool = False  # what stands beside the slates
 
     @property
     def schema(self) -> pa.Schema:
         """Return the columns of the file with their types."""
         types = {"customer_id": pa.string()}
         occasion = OCCASION_TYPES if self.mailing else {}
+        last = EXPERIMENT_TYPES | (OFFER_TYPES if self.with_offers else {})
         if self.layout is Layout.LONG:
             types |= LONG_PRODUCT_TYPES | occasion
             if self.cards:
                 types |= CARD_TYPES | {"reason": pa.string()}
-            return pa.schema(types)
+            return pa.schema(types | last)
         product = {"id": pa.string()}
         if self.cards:
             types |= SLATE_TYPES
@@ -89,7 +98,7 @@ class ExportOptions:
         types |= occasion
         for rank in self.ranks:
             types |= {f"rec_{rank}_{name}": type_ for name, type_ in product.items()}
-        return pa.schema(types)
+        return pa.schema(types | last)
 
     @property
     def ranks(self) -> range:
@@ -99,18 +108,20 @@ class ExportOptions:
 
 @dataclass(frozen=True)
 class RecipientSlate:
-    """One recipient's slate, and why they get it now."""
+    """One recipient's slate, why they get it now, and what goes with it."""
 
     customer_id: str
     slate: Slate
     occasion: MailOccasion | None = None
+    assigned: AssignedVariant | None = None
+    offer: RowOffer | None = None  # what stands beside it
 
 
 def slate_table(
     slates: Sequence[RecipientSlate], options: ExportOptions, catalogue: Catalogue
 ) -> pa.Table:
     """Return the rows of these slates, in their order."""
-    language = _language_of(options.locale, options.wording)
+    language = language_of(options.locale, options.wording)
     cards = _ProductCells(catalogue, _items(slates), options.cards, language)
     if options.layout is Layout.WIDE:
         columns = _wide_columns(slates, options.ranks, cards)
@@ -123,7 +134,8 @@ def slate_table(
 
 
 @cache
-def _language_of(locale: str, wording: Path | None) -> Language:
+def language_of(locale: str, wording: Path | None) -> Language:
+    """Return the language of a locale, with the shop's own sentences."""
     return Languages(wording).of(locale)
 
 
@@ -162,6 +174,8 @@ def _long_columns(slates: Sequence[RecipientSlate], cards: _ProductCells) -> dic
 
 def _slate_columns(slates: Sequence[RecipientSlate], language: Language) -> dict[str, Any]:
     occasions = [slate.occasion for slate in slates]
+    assigned = [slate.assigned for slate in slates]
+    offers = [slate.offer for slate in slates]
     return {
         "customer_id": [slate.customer_id for slate in slates],
         "count": [len(slate.slate.slots) for slate in slates],
@@ -173,6 +187,12 @@ def _slate_columns(slates: Sequence[RecipientSlate], language: Language) -> dict
         "occasion_until": [
             format_timestamp(occasion.until) if occasion else None for occasion in occasions
         ],
+        "experiment": [one.experiment_id if one else None for one in assigned],
+        "variant": [one.variant.name if one else None for one in assigned],
+        "offer": [offer.id if offer else None for offer in offers],
+        "offer_text": [offer.text if offer else None for offer in offers],
+        "offer_code": [offer.code if offer else None for offer in offers],
+        "offer_until": [offer.until if offer else None for offer in offers],
     }
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from models.data.customers import PERSONALIZE_EMAIL
+from models.data.customer_figures import CustomerFigures
+from models.data.customers import PERSONALIZE_EMAIL, TRAIN
 from models.data.events import PURCHASE, Events, order_code
+from models.data.segments import NO_GROUPS, CustomerGroups, Segment
 from models.data.shop_time import SalesDay, ShopTime
 from models.experiments.experiment import AssignedBy, AssignedVariant, Experiment, find_assigned
 from models.experiments.holdout import Holdout
@@ -20,6 +23,7 @@ from models.mail.recipient import StoreFacts
 from models.model import Model
 from models.recommender import NOBODY, Recommender
 from models.rules.preferences import Preferences
+from models.rules.shop_offers import OfferSituation, ShopOffer, find_offers
 from models.rules.shop_rules import AnyShopRule, ShopRule
 from models.slate import SlateRequest
 from models.updates.catalogue import read_product_update, update_catalogue
@@ -44,6 +48,8 @@ class CurrentModel:
     items: NDArray[np.int32]  # item of each of snapshot.products, -1 where the catalogue has none
     experiments: tuple[Experiment, ...] = ()
     holdout: Holdout | None = None
+    offers: tuple[ShopOffer, ...] = ()
+    figures: CustomerFigures | None = None  # by which customers are in segments
 
     @classmethod
     def of(cls, learned: Recommender, snapshot: StoreSnapshot, unasked: int) -> Self:
@@ -66,16 +72,51 @@ class CurrentModel:
             items=items,
             experiments=experiments,
             holdout=holdout,
+            offers=_read_offers(snapshot),
         )
 
+    def with_figures(self, registry: Path) -> Self:
+        """Return it with the segments of customers, where rules or the like are for some."""
+        in_rules = any(rule.segments for rule in self.rules)
+        in_experiments = any(one.segments for one in self.experiments)
+        if not (in_rules or in_experiments or any(one.segments for one in self.offers)):
+            return self
+        return replace(self, figures=CustomerFigures.read(registry))
+
+    def find_groups(self, customer_id: str, update: CustomerUpdate) -> CustomerGroups:
+        """Return a customer's groups, where they may be used in mails, as the service would."""
+        figure = None if self.figures is None else self.figures.find(customer_id)
+        segment = None if figure is None else figure.segment
+        groups = CustomerGroups(segment, self.recommender.find_columns(customer_id))
+        if groups == NO_GROUPS or update.forgotten:
+            return NO_GROUPS
+        request = SlateRequest(purpose=PERSONALIZE_EMAIL, holdout=self.holdout)
+        if self.recommender.refusal(customer_id, request, update):
+            return NO_GROUPS
+        return groups if self.recommender.allows(customer_id, TRAIN, update) else NO_GROUPS
+
     def find_assigned(
-        self, customer_id: str, placement: str, moment: int
+        self, customer_id: str, placement: str, moment: int, segment: Segment | None = None
     ) -> AssignedVariant | None:
-        """Return the part of an experiment that a customer is in, as the service would."""
+        """Return the part of an experiment that a customer is in, as the service would.
+
+        `segment`: theirs, where it may be used.
+        """
         if self.holdout is not None and self.holdout.holds(customer_id):
             return None
         subjects = {AssignedBy.CUSTOMER: customer_id, AssignedBy.SESSION: None}
-        return find_assigned(self.experiments, subjects, placement, moment)
+        return find_assigned(self.experiments, subjects, placement, moment, segment)
+
+    def find_offers(
+        self, customer_id: str, update: CustomerUpdate, situation: OfferSituation
+    ) -> tuple[ShopOffer, ...]:
+        """Return the offers that may stand beside a customer's slate, as the service would."""
+        if not self.offers:
+            return ()
+        request = SlateRequest(purpose=PERSONALIZE_EMAIL, holdout=self.holdout)
+        refusal = self.recommender.refusal(customer_id, request, update)
+        is_known = not update.forgotten and refusal is None
+        return tuple(find_offers(self.offers, situation._replace(is_known=is_known)))
 
     def update_of(self, customer_id: str) -> CustomerUpdate:
         """Return what the customer has done and answered since the model learned."""
@@ -161,6 +202,11 @@ def read_experiments(
         else:
             holdout = Holdout.read(document, secret)
     return tuple(experiments), holdout
+
+
+def _read_offers(snapshot: StoreSnapshot) -> tuple[ShopOffer, ...]:
+    documents = map(orjson.loads, snapshot.offers)
+    return tuple(ShopOffer.read(document["id"], document) for document in documents)
 
 
 def _parse_rule(document: Mapping[str, Any]) -> AnyShopRule:

@@ -2,8 +2,10 @@
 
 .FILE.parts/about      what is exported, written once everything that it is made from is there
 .FILE.parts/snapshot/  the content of the store when it was begun
+.FILE.parts/recipients/  for whom it is, where the parts are written by other machines
 .FILE.parts/journal    a line for every finished part
 .FILE.parts/000012     the rows of one part
+.FILE.parts/000012.tally  its counts, where another machine has written it
 .FILE.parts/whole      all of them
 """
 
@@ -16,13 +18,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from models.artifact.atomic import atomic_write, durable_rename
 from models.artifact.locks import lock_directory
 from training.errors import InputError
+
+TALLY: Final = ".tally"
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Tally:
     short: int = 0  # of them, with fewer products than were requested
     not_due: int = 0  # for whom no mail is due now: they have no row
     fallbacks: Mapping[str, int] = field(default_factory=dict)  # slates by fallback_reason
+    offered: int = 0  # slates with an offer beside them
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
@@ -42,6 +47,7 @@ class Tally:
             self.short + other.short,
             self.not_due + other.not_due,
             dict(Counter(self.fallbacks) + Counter(other.fallbacks)),
+            self.offered + other.offered,
         )
 
 
@@ -55,6 +61,10 @@ class Parts:
     @property
     def snapshot(self) -> Path:
         return self.folder / "snapshot"
+
+    @property
+    def recipients(self) -> Path:
+        return self.folder / "recipients"
 
     @property
     def whole(self) -> Path:
@@ -94,16 +104,34 @@ class Parts:
             # The line of a process that was killed may have no end.
             journal.write(b"\n" + orjson.dumps([number, asdict(tally)]))
 
+    def finish_elsewhere(self, number: int, tally: Tally) -> None:
+        """Record on another machine that a part's file is whole: the journal has one writer."""
+        with atomic_write(self._tally(number), durable=True) as stream:
+            stream.write(orjson.dumps(asdict(tally)))
+
     def finished(self) -> dict[int, Tally]:
         """Return the parts that are whole."""
         tallies: dict[int, Tally] = {}
-        if not self._journal.exists():
-            return tallies
-        for line in self._journal.read_bytes().splitlines():
-            with contextlib.suppress(ValueError):
-                number, tally = orjson.loads(line)
-                tallies[number] = Tally(**tally)
+        if self._journal.exists():
+            for line in self._journal.read_bytes().splitlines():
+                with contextlib.suppress(ValueError):
+                    number, tally = orjson.loads(line)
+                    tallies[number] = Tally(**tally)
+        for number in self.finished_elsewhere():
+            tallies[number] = Tally(**orjson.loads(self._tally(number).read_bytes()))
         return tallies
+
+    def finished_elsewhere(self) -> list[int]:
+        """Return the numbers of the parts that other machines have written."""
+        return [int(path.stem) for path in self.folder.glob(f"*{TALLY}") if path.stem.isdecimal()]
+
+    def is_finished_elsewhere(self, number: int) -> bool:
+        """Return whether another machine has written a part."""
+        return self._tally(number).exists()
+
+    def read_about(self) -> bytes:
+        """Return what is exported and since when, as it was written. Raises OSError."""
+        return self._about.read_bytes()
 
     def publish(self) -> None:
         """Give the file of all rows its name, and remove the parts."""
@@ -117,6 +145,9 @@ class Parts:
                 shutil.rmtree(path)
             else:
                 path.unlink()
+
+    def _tally(self, number: int) -> Path:
+        return self.path(number).with_suffix(TALLY)
 
     @property
     def _about(self) -> Path:

@@ -13,6 +13,7 @@ from typing import Final, Self
 
 import ibis
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -53,7 +54,7 @@ from training.reading.service_store import (
     PREFERENCE_TYPES,
     PRODUCT_TYPES,
     UNUSED_TYPES,
-    ExperimentDocuments,
+    ExperimentRows,
     LostConsents,
     StoreReader,
     Tombstones,
@@ -80,6 +81,7 @@ CODED_LINE_TYPES: Final = {
 REFUSAL_TYPES: Final = {"customer_id": "string", "purpose": "uint8"}
 REPORTED_PRODUCT_TYPES: Final = PRODUCT_TYPES | {"restocked": "int64"}
 RULE_TYPES: Final = {"rule_id": "string", "document": "string"}
+OFFER_TYPES: Final = {"offer_id": "string", "document": "string"}
 HASH_BYTES: Final = 32
 
 
@@ -114,6 +116,7 @@ class StoreSnapshot:
     shown: NDArray[np.int32]  # (s, 2) index in `mailed`, and product that was shown; sorted
     reported: ReportedProducts
     rules: Strings  # JSON objects, in the order of their ids
+    offers: Strings  # JSON objects with their ids, in the order of these
     experiments: Strings  # JSON objects; the holdout is the one without an id
     assigning_key: NDArray[np.uint8]  # the secret that assigns by chance; (0,) without a store
     sold: UnlearnedSales
@@ -185,8 +188,9 @@ class _StoreRows:
     unused: pa.Table  # UNUSED_TYPES
     products: pa.Table  # REPORTED_PRODUCT_TYPES
     rules: pa.Table  # RULE_TYPES
+    offers: pa.Table  # OFFER_TYPES
     shown: pa.Table  # SHOWN_TYPES
-    experiments: ExperimentDocuments
+    experiments: ExperimentRows
     tombstones: Tombstones
     newest_event: int  # seconds since 1970; 0 for none
     learned: int  # as in StoreSnapshot
@@ -203,6 +207,7 @@ class _StoreRows:
         unused = select_columns(service_store.unused, UNUSED_TYPES)
         products = select_columns(service_store.products, REPORTED_PRODUCT_TYPES)
         rules = select_columns(service_store.rules, RULE_TYPES)
+        offers = select_columns(service_store.offers, OFFER_TYPES)
         return cls(
             lines=_concatenate(map(_with_order_codes, lines), CODED_LINE_TYPES),
             consents=_concatenate(store.fetch(consents, CONSENT_TYPES), CONSENT_TYPES),
@@ -215,6 +220,7 @@ class _StoreRows:
                 store.fetch(products, REPORTED_PRODUCT_TYPES), REPORTED_PRODUCT_TYPES
             ),
             rules=_concatenate(store.fetch(rules, RULE_TYPES), RULE_TYPES),
+            offers=_concatenate(store.fetch(offers, OFFER_TYPES), OFFER_TYPES),
             shown=pa.concat_tables([shown.in_files(), shown.in_store(store)]),
             experiments=store.experiments(),
             tombstones=store.tombstones(),
@@ -234,6 +240,7 @@ class _StoreRows:
             unused=_concatenate([], UNUSED_TYPES),
             products=_concatenate([], REPORTED_PRODUCT_TYPES),
             rules=_concatenate([], RULE_TYPES),
+            offers=_concatenate([], OFFER_TYPES),
             shown=shown.in_files(),
             experiments=NO_EXPERIMENTS,
             tombstones=Tombstones(b"", frozenset()),
@@ -363,6 +370,7 @@ def _snapshot(rows: _StoreRows, learned: Manifest) -> StoreSnapshot:
             to_numbers(products["restocked"], np.int64, NEVER),
         ),
         rules=to_strings(rules["document"].drop_null(), Strings),
+        offers=_offers(rows.offers),
         experiments=Strings.of(list(rows.experiments.documents)),
         assigning_key=np.frombuffer(rows.experiments.secret, np.uint8),
         sold=_unlearned_sales(rows, customer, product, learned),
@@ -474,6 +482,16 @@ def _unlearned_sales(
     sold = sold[is_last]
     market, market_names = to_codes(lines["market"])
     return UnlearnedSales(product[sold], time[sold], market[sold], market_names)
+
+
+def _offers(rows: pa.Table) -> Strings:
+    """Return the documents of offers that were not deleted, each with its id."""
+    documents = [
+        orjson.dumps({"id": row["offer_id"], **orjson.loads(row["document"])}).decode()
+        for row in rows.sort_by("offer_id").to_pylist()
+        if row["document"] is not None
+    ]
+    return Strings.of(documents)
 
 
 def _sorted_pairs(first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -102,6 +102,7 @@ def _customers(purchases: Purchases) -> Customers:
         purchases.customer_market,
         purchases.market_names,
         purchases.preferences,
+        purchases.columns,
     )
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags
 
 from models.settings import NeighbourSettings
 from models.sources.item_neighbours import ItemNeighbours
 from training.fitting.als import find_nearest
+
+MARKS: Final = 1 << 23  # customers at a time × products, of a byte each
 
 
 def fit_item_neighbours(interest: csr_matrix, settings: NeighbourSettings) -> ItemNeighbours:
@@ -44,13 +49,28 @@ def fit_item_neighbours(interest: csr_matrix, settings: NeighbourSettings) -> It
 
 def _remove_rarely_shared(interest: csr_matrix, similar: csr_matrix, min_customers: int) -> None:
     """Remove neighbours that fewer customers share: one or two are no taste."""
-    by_item = interest.T.tocsr()
-    for item in np.flatnonzero(np.diff(similar.indptr)):
-        customers = by_item.indices[by_item.indptr[item] : by_item.indptr[item + 1]]
-        shared = np.bincount(interest[customers].indices, minlength=interest.shape[1])
-        row = slice(similar.indptr[item], similar.indptr[item + 1])
-        similar.data[row] *= shared[similar.indices[row]] >= min_customers
+    similar.data *= _count_sharers(interest, similar) >= min_customers
     similar.eliminate_zeros()
+
+
+def _count_sharers(interest: csr_matrix, similar: csr_matrix) -> NDArray[np.int64]:
+    """Return how many customers share each pair of neighbours: (pairs,) in their order."""
+    cells = np.arange(similar.nnz), similar.indices, similar.indptr
+    pairs = csr_matrix(cells, similar.shape)  # the value of a pair is its number
+    neighbours = np.diff(similar.indptr)
+    sharers = np.zeros(similar.nnz, np.int64)
+    # A few customers at a time: each of their products with each of its neighbours that they have.
+    at_once = max(MARKS // interest.shape[1], 1)
+    has = np.zeros((at_once, interest.shape[1]), bool)
+    for start in range(0, interest.shape[0], at_once):
+        few = interest[start : start + at_once]
+        customer = np.repeat(np.arange(few.shape[0]), np.diff(few.indptr))
+        has[customer, few.indices] = True
+        theirs = pairs[few.indices]
+        shared = has[np.repeat(customer, neighbours[few.indices]), theirs.indices]
+        np.add.at(sharers, theirs.data[shared], 1)
+        has[customer, few.indices] = False
+    return sharers
 
 
 def _limit_rows(similar: csr_matrix, k: int) -> csr_matrix:

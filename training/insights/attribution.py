@@ -17,11 +17,15 @@ from models.data.events import DAY
 from training.insights.records import Records, list_mailed, list_shown
 from training.reading.duckdb import Workspace
 
-DIMENSIONS: Final = ("placement", "campaign", "strategy", "source", "reason", "product")
-REACHED: Final = ("placement", "campaign", "strategy")  # by which deliveries and clicks are counted
+DIMENSIONS: Final = (
+    *("placement", "campaign", "strategy", "source", "reason", "product"),
+    *("experiment", "variant"),
+)
+# By which deliveries and clicks are counted
+REACHED: Final = ("placement", "campaign", "strategy", "experiment", "variant")
 MAX_VALUES: Final = 1_000  # of a dimension that are told, those with the most orders
 LINE: Final = ("viewer", "order_key", "product_id")  # names a line of an order
-TOLD: Final = ("placement", "campaign", "strategy", "source", "reason")
+TOLD: Final = ("placement", "campaign", "strategy", "source", "reason", "experiment", "variant")
 TOUCH_COLUMNS: Final = (*LINE, "touched", "clicked", "same_id", *TOLD)
 
 
@@ -140,6 +144,8 @@ def _touch_by_event(buyers: Any, told: Any, windows: Windows, shown: Any, *, cli
         touch_id="recommendation_id",
         told_placement=ibis.coalesce(told.id_placement, told.placement),
         told_campaign="id_campaign",
+        told_experiment="id_experiment",
+        told_variant="id_variant",
     )
     pairs = buyers.inner_join(happened, ["viewer", "product_id"])
     pairs = _within(pairs, windows.click_days if clicked else windows.view_days, windows)
@@ -157,6 +163,8 @@ def _touch_by_event(buyers: Any, told: Any, windows: Windows, shown: Any, *, cli
         clicked=ibis.literal(clicked),
         placement="told_placement",
         campaign="told_campaign",
+        experiment="told_experiment",
+        variant="told_variant",
     ).select(*TOUCH_COLUMNS)
 
 
@@ -169,7 +177,8 @@ def _touch_by_delivery(
         "viewer", "slate", touched="time"
     )
     shown = records.shown
-    about = shown.select("slate", "placement", "campaign", "strategy", touch_id="recommendation_id")
+    told = ("placement", "campaign", "strategy", "experiment", "variant")
+    about = shown.select("slate", *told, touch_id="recommendation_id")
     pairs = buyers.inner_join(happened, "viewer")
     near = pairs.filter(_is_near(pairs, _longest(pairs, windows)))
     pairs = workspace.keep("near_deliveries", near.inner_join(about, "slate"))

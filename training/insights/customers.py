@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from models.data.events import DAY, PURCHASE, RETURN
+from models.data.customers import NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB
+from models.data.events import DAY, DISMISS, PURCHASE, RETURN
 from training.insights.statistics.metrics import BEFORE, EARLIER
 from training.reading.purchases import Purchases
 
@@ -44,8 +45,29 @@ class SoldLines:
         )
 
 
-def count_around(lines: SoldLines, users: int, start: int, days: int, until: int) -> pa.Table:
-    """Return (user, orders, revenue, margin, the same `_before` and `_earlier`).
+@dataclass(frozen=True, eq=False)
+class CustomerRefusals:
+    """Hold n times that a customer dismissed a product, or said no to being personalised."""
+
+    user: NDArray[np.int64]  # (n,)
+    time: NDArray[np.int64]  # (n,) seconds since 1970
+
+    @classmethod
+    def of(cls, purchases: Purchases) -> Self:
+        """Return those of a history; of answers it knows the newest alone."""
+        dismissed = (purchases.kind == DISMISS) & (purchases.user >= 0)
+        users, times = [purchases.user[dismissed].astype(np.int64)], [purchases.time[dismissed]]
+        for purpose in (PERSONALIZE_WEB, PERSONALIZE_EMAIL):
+            refused = np.flatnonzero(purchases.consent[:, purpose] == NO)
+            users.append(refused)
+            times.append(purchases.consent_time[refused, purpose])
+        return cls(np.concatenate(users), np.concatenate(times))
+
+
+def count_around(
+    lines: SoldLines, refusals: CustomerRefusals, users: int, start: int, days: int, until: int
+) -> pa.Table:
+    """Return (user, orders, revenue, margin, refused, the same `_before` and `_earlier`).
 
     A row for everyone who bought within a year before the start. `until`: the end of what is known
     after it, seconds since 1970. What is unknown of money counts as nothing.
@@ -63,6 +85,9 @@ def count_around(lines: SoldLines, users: int, start: int, days: int, until: int
             money = np.nan_to_num(getattr(lines, name)) * sign
             total = np.bincount(lines.user[inside], money[inside], users)
             columns[f"{name}{suffix}"] = pa.array(total[known])
+        refused = refusals.user[(refusals.time >= first) & (refusals.time < end)]
+        has_refused = np.bincount(refused, minlength=users) > 0
+        columns[f"refused{suffix}"] = pa.array(has_refused[known].astype(np.int64))
     return pa.table(columns)
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from dataclasses import dataclass, fields
+from typing import Any, Final, Self
 
 import ibis
 
 from training.insights.attribution import DIMENSIONS, MAX_VALUES, REACHED, Attribution
 from training.insights.records import Records
+from training.insights.segments import CustomerSegments
 from training.reading.duckdb import Workspace
 
 CENTS: Final = 2  # digits of money
 COUNTS: Final = ("orders", "clicked_orders", "units")  # 0 where nothing is attributed
+# What records of mails tell too, by the name of their column
+MAILED: Final = {"campaign": "campaign_id", "experiment": "experiment", "variant": "variant"}
 NOTE: Final = (
     "Attribution is an upper bound of what recommendations earned: it counts purchases that "
     "followed a click or the sight of a product, and many of these customers would have bought it "
@@ -19,32 +23,106 @@ NOTE: Final = (
 )
 
 
-def summarize(workspace: Workspace, records: Records, attribution: Attribution) -> dict[str, Any]:
-    """Return the figures: of the whole shop, of what reached whom, and by each dimension."""
+@dataclass(frozen=True, eq=False)
+class Reached:
+    """Hold what reached whom and what was bought, in the workspace, each with a `segment`."""
+
+    deliveries: Any  # slate, count
+    mails: Any
+    seen: Any
+    clicks: Any
+    lines: Any
+    attributed: Any
+
+    @classmethod
+    def of(
+        cls,
+        workspace: Workspace,
+        records: Records,
+        attribution: Attribution,
+        segments: CustomerSegments,
+    ) -> Self:
+        """Join the tables to the segments of the viewers."""
+        tables = {
+            "deliveries": records.deliveries,
+            "mails": records.mails,
+            "seen": records.seen,
+            "clicks": records.clicks,
+            "lines": attribution.lines,
+            "attributed": attribution.attributed,
+        }
+        known = _tell_segments(workspace, [*tables.values()], segments)
+        told = {name: table.left_join(known, "viewer") for name, table in tables.items()}
+        delivered = told["deliveries"]
+        counted = delivered.group_by("slate", "segment").agg(count=delivered["count"].sum())
+        told["deliveries"] = workspace.keep("counted_deliveries", counted)
+        return cls(**told)
+
+    def list_segments(self, workspace: Workspace) -> list[str]:
+        """Return the segments that somebody is in who bought, got or saw something."""
+        tables = [getattr(self, field.name).select("segment") for field in fields(self)]
+        found = workspace.connection.to_pyarrow(ibis.union(*tables, distinct=True))
+        return sorted(name for name in found["segment"].to_pylist() if name is not None)
+
+    def within(self, segment: str) -> Self:
+        """Return what is of the customers of a segment."""
+        tables = {field.name: getattr(self, field.name) for field in fields(self)}
+        return type(self)(
+            **{name: table.filter(table.segment == segment) for name, table in tables.items()}
+        )
+
+
+def _tell_segments(workspace: Workspace, tables: list[Any], segments: CustomerSegments) -> Any:
+    """Return (viewer, segment) of the customers in some tables."""
+    viewers = ibis.union(*[table.select("viewer") for table in tables], distinct=True)
+    customers = viewers.filter(viewers.viewer.startswith("c"))
+    customers = customers.select(customer_id=customers.viewer.substr(1))
+    told = segments.tell(workspace, "segments_of_viewers", customers)
+    return told.select("segment", viewer=ibis.literal("c") + told.customer_id)
+
+
+def summarize(
+    workspace: Workspace, records: Records, attribution: Attribution, segments: CustomerSegments
+) -> dict[str, Any]:
+    """Return the figures: of the whole shop, of what reached whom, and by each dimension.
+
+    Under `segments` the same of the customers of each segment.
+    """
+    reached = Reached.of(workspace, records, attribution, segments)
     return {
         "upper_bound": True,
         "note": NOTE,
-        "reach": _count_reach(workspace, records),
-        "overview": _summarize_shop(workspace, attribution),
-        "attribution": {
-            name: _summarize_by(workspace, records, attribution, name) for name in DIMENSIONS
+        **_summarize_all(workspace, records.shown, reached),
+        "segments": {
+            name: _summarize_all(workspace, records.shown, reached.within(name))
+            for name in reached.list_segments(workspace)
         },
     }
 
 
-def _count_reach(workspace: Workspace, records: Records) -> dict[str, int]:
-    seen = records.seen.select("event_id").distinct()
+def _summarize_all(workspace: Workspace, shown: Any, reached: Reached) -> dict[str, Any]:
     return {
-        "deliveries": workspace.total(records.deliveries["count"].sum()),
-        "mails": workspace.count(records.mails),
-        "seen": workspace.count(seen),
-        "clicks": workspace.count(records.clicks),
+        "reach": _count_reach(workspace, reached),
+        "overview": _summarize_shop(workspace, reached),
+        "attribution": {
+            name: _summarize_by(workspace, shown, reached, name) for name in DIMENSIONS
+        },
     }
 
 
-def _summarize_shop(workspace: Workspace, attribution: Attribution) -> list[dict[str, Any]]:
+def _count_reach(workspace: Workspace, reached: Reached) -> dict[str, int]:
+    seen = reached.seen.select("event_id").distinct()
+    return {
+        "deliveries": workspace.total(reached.deliveries["count"].sum()),
+        "mails": workspace.count(reached.mails),
+        "seen": workspace.count(seen),
+        "clicks": workspace.count(reached.clicks),
+    }
+
+
+def _summarize_shop(workspace: Workspace, reached: Reached) -> list[dict[str, Any]]:
     """Return the sales of the shop by currency, and how much of them was attributed."""
-    lines, attributed = attribution.lines, attribution.attributed
+    lines, attributed = reached.lines, reached.attributed
     shop = lines.group_by("currency").agg(
         customers=lines.viewer.nunique(),
         units_without_price=lines.units.sum(where=lines.revenue.isnull()),
@@ -60,14 +138,14 @@ def _summarize_shop(workspace: Workspace, attribution: Attribution) -> list[dict
 
 
 def _summarize_by(
-    workspace: Workspace, records: Records, attribution: Attribution, dimension: str
+    workspace: Workspace, shown: Any, everything: Reached, dimension: str
 ) -> list[dict[str, Any]]:
     """Return what was attributed by the values of a dimension and currency, most orders first."""
     column = "product_id" if dimension == "product" else dimension
-    lines = attribution.attributed.mutate(value=attribution.attributed[column])
+    lines = everything.attributed.mutate(value=everything.attributed[column])
     figures = lines.group_by("value", "currency").agg(**_attributed_sums(lines))
     if dimension in REACHED:
-        reach = _reach_by(records, dimension)
+        reach = _reach_by(shown, everything, dimension)
         joined = figures.outer_join(reach, figures.value.identical_to(reach.reached))
         figures = joined.mutate(value=ibis.coalesce(joined.value, joined.reached)).drop("reached")
         figures = _with_zeros(figures, *COUNTS, "deliveries", "clicks")
@@ -75,20 +153,21 @@ def _summarize_by(
     return _rows(workspace, ordered.limit(MAX_VALUES))
 
 
-def _reach_by(records: Records, dimension: str) -> Any:
+def _reach_by(shown: Any, everything: Reached, dimension: str) -> Any:
     """Return (reached, deliveries, clicks) by the values of a dimension."""
-    slates = records.shown.select("slate", "recommendation_id", reached=records.shown[dimension])
-    delivered = records.deliveries.inner_join(slates, "slate")
+    slates = shown.select("slate", "recommendation_id", reached=shown[dimension])
+    delivered = everything.deliveries.inner_join(slates, "slate")
     parts = [delivered.select("reached", deliveries="count", clicks=ibis.literal(0, "int64"))]
-    if dimension == "campaign":
+    if dimension in MAILED:
         one, none = ibis.literal(1, "int64"), ibis.literal(0, "int64")
-        parts.append(records.mails.select(reached="campaign_id", deliveries=one, clicks=none))
-    clicks = records.clicks
+        mails = everything.mails.select(reached=MAILED[dimension], deliveries=one, clicks=none)
+        parts.append(mails)
+    clicks = everything.clicks
     if dimension == "strategy":
         slates = slates.select("recommendation_id", "reached")
         clicks = clicks.left_join(slates, "recommendation_id")
-    elif dimension == "campaign":
-        clicks = clicks.mutate(reached="id_campaign")
+    elif dimension in MAILED:
+        clicks = clicks.mutate(reached=f"id_{dimension}")
     else:
         clicks = clicks.mutate(reached=ibis.coalesce(clicks.id_placement, clicks.placement))
     one, none = ibis.literal(1, "int64"), ibis.literal(0, "int64")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from models.data.events import DAY
-from training.insights.customers import SoldLines, count_around
+from training.insights.customers import CustomerRefusals, SoldLines, count_around
 from training.insights.statistics.metrics import BEFORE, METRICS, aggregate, prepare_customers
 from training.reading.purchases import Purchases
 
@@ -23,11 +23,12 @@ def plan_experiment(
     two do not fit into it are left out.
     """
     lines, start = SoldLines.of(purchases), int(purchases.time.max()) + 1
+    refusals, users = CustomerRefusals.of(purchases), len(purchases.customer_ids)
     rows = []
     for length in days:
         if start - 2 * length * DAY < int(purchases.time.min()):
             continue  # nothing is known of a span before it
-        table = count_around(lines, len(purchases.customer_ids), start, length, start)
+        table = count_around(lines, refusals, users, start, length, start)
         past = aggregate(prepare_customers(table), by=None)[""]
         customers = table.num_rows * share
         for metric in METRICS:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from sqlalchemy import Select, and_, func, or_, select
 
 from models.data.events import EXPOSURE, KINDS, PURCHASE, RETURN, Standing
-from training.insights.measured import MeasureConsents
+from training.insights.purpose_consents import PurposeConsents
 from training.reading.duckdb import Workspace
 from training.reading.service_store import (
     BATCH_ROWS,
@@ -77,9 +77,14 @@ ID_TYPES: Final = {
     "recommendation_id": pa.string(),
     "id_placement": pa.string(),
     "id_campaign": pa.string(),
+    "id_experiment": pa.string(),
+    "id_variant": pa.string(),
 }
+IN_EXPERIMENT: Final = {"experiment": "id_experiment", "variant": "id_variant"}
+NO_EXPERIMENT: Final = {name: ibis.null("string") for name in IN_EXPERIMENT}
 # Of a recommendation id, which the service has signed: its signature and a digest come first.
 BYTES_BEFORE_FACTS: Final = 12 + 8
+VARIANT_OF: Final = "/"  # between an experiment and its variant: others have variants of that name
 LIST_OF_LISTS: Final = "array<array<string>>"
 
 
@@ -89,15 +94,15 @@ class Records:
 
     purchases: Any  # lines as the shop reported them: EVENT_TYPES
     returns: Any  # the same
-    clicks: Any  # EVENT_TYPES, id_placement, id_campaign
+    clicks: Any  # EVENT_TYPES, ID_TYPES
     seen: Any  # lines of exposures that the shop reported: as clicks
     deliveries: Any  # slate, time, count; of nobody one row a slate, without a time
-    mails: Any  # MAIL_TYPES
-    shown: Any  # SLATE_TYPES: one row a slate
+    mails: Any  # MAIL_TYPES, experiment, variant
+    shown: Any  # SLATE_TYPES, experiment, variant: one row a slate
 
 
 def read_records(
-    workspace: Workspace, store: StoreReader, measured: MeasureConsents, start: int, earliest: int
+    workspace: Workspace, store: StoreReader, measured: PurposeConsents, start: int, earliest: int
 ) -> Records:
     """Copy into the workspace what figures since `start` are made of.
 
@@ -128,6 +133,11 @@ def read_records(
     }
     told = known["reported"]
     ids = _read_ids(workspace, told)
+    shown = copy_rows(workspace, store, "shown", _columns(shown_slates, SLATE_TYPES), SLATE_TYPES)
+    if store.experiments().documents:
+        shown = _with_experiment(workspace, shown)
+    else:  # ids of slates are many, and tell nothing more where no experiment was ever kept
+        shown = shown.mutate(**NO_EXPERIMENT)
     about = told.left_join(ids, "recommendation_id").drop("recommendation_id_right")
     return Records(
         purchases=told.filter(told.kind == PURCHASE),
@@ -135,11 +145,23 @@ def read_records(
         clicks=about.filter(about.kind == CLICK),
         seen=about.filter(about.kind == EXPOSURE),
         deliveries=known["delivered"],
-        mails=known["mailed"],
-        shown=copy_rows(
-            workspace, store, "shown", _columns(shown_slates, SLATE_TYPES), SLATE_TYPES
-        ),
+        mails=_with_mailed_experiment(known["mailed"]),
+        shown=shown,
     )
+
+
+def _with_experiment(workspace: Workspace, shown: Any) -> Any:
+    """Return slates with what their ids say of an experiment."""
+    ids = _read_ids(workspace, shown).select("recommendation_id", **IN_EXPERIMENT)
+    found = shown.left_join(ids, "recommendation_id").drop("recommendation_id_right")
+    return workspace.keep("shown_in_experiments", found)
+
+
+def _with_mailed_experiment(mails: Any) -> Any:
+    """Return records of mails with what they say of an experiment."""
+    names = mails.document.cast("json")["variant"]
+    experiment, variant = (names[place].unwrap_as("string") for place in (0, 1))
+    return mails.mutate(experiment=experiment, variant=experiment + VARIANT_OF + variant)
 
 
 def _read_deliveries(workspace: Workspace, store: StoreReader, earliest: int) -> Any:
@@ -173,7 +195,7 @@ def _columns(table: Any, types: dict[str, str]) -> Select[Any]:
 
 
 def _refused(
-    workspace: Workspace, tables: list[Any], owners: Any, measured: MeasureConsents
+    workspace: Workspace, tables: list[Any], owners: Any, measured: PurposeConsents
 ) -> Any:
     """Return who of all does not allow to be measured, as a table of `customer_id`."""
     named = [table.select("customer_id") for table in (*tables, owners.select(customer_id="owner"))]
@@ -200,18 +222,20 @@ def _with_viewer(table: Any, owners: Any, refused: Any) -> Any:
 
 
 def _read_ids(workspace: Workspace, told: Any) -> Any:
-    """Return what the recommendation ids in events say of their slates."""
+    """Return what the recommendation ids in a table say of their slates."""
     distinct = told.select("recommendation_id").drop_null().distinct()
-    rows: list[tuple[str, Any, Any]] = []
+    rows: list[tuple[str, *tuple[Any, ...]]] = []
     for batch in workspace.batches(distinct, BATCH_ROWS):
         rows += _decode(batch["recommendation_id"].to_pylist())
-    columns = zip(*rows, strict=True) if rows else ((), (), ())
+    columns = zip(*rows, strict=True) if rows else ((),) * len(ID_TYPES)
     typed = [pa.array(*pair) for pair in zip(columns, ID_TYPES.values(), strict=True)]
     return ibis.memtable(pa.table(typed, list(ID_TYPES)))
 
 
-def _decode(recommendation_ids: list[str]) -> Iterator[tuple[str, Any, Any]]:
-    """Yield ids with their placement and campaign. One that is none of the service's is left out.
+def _decode(recommendation_ids: list[str]) -> Iterator[tuple[str, *tuple[Any, ...]]]:
+    """Yield ids with their placement, campaign, experiment and variant.
+
+    One that is none of the service's is left out.
 
     The service has looked at the signature when it took the event.
     """
@@ -219,10 +243,11 @@ def _decode(recommendation_ids: list[str]) -> Iterator[tuple[str, Any, Any]]:
         padding = "=" * (-len(recommendation_id) % 4)
         try:
             signed = base64.urlsafe_b64decode(recommendation_id + padding)
-            _, placement, campaign, *_ = orjson.loads(signed[BYTES_BEFORE_FACTS:])
+            _, placement, campaign, *names = orjson.loads(signed[BYTES_BEFORE_FACTS:])
         except ValueError:
             continue  # from before the service looked at ids
-        yield recommendation_id, placement, campaign
+        experiment = names[0] if names else None
+        yield recommendation_id, placement, campaign, experiment, VARIANT_OF.join(names) or None
 
 
 def list_shown(shown: Any) -> Any:
@@ -235,11 +260,16 @@ def list_shown(shown: Any) -> Any:
 
 
 def list_mailed(mails: Any) -> Any:
-    """Return (viewer, time, campaign, strategy, product_id, source, reason) of records of mails."""
+    """Return a row for each product of records of mails, with what the record says of it.
+
+    viewer, time, campaign, strategy, experiment, variant, product_id, source, reason
+    """
     document = mails.document.cast("json")
     rows = mails.select(
         "viewer",
         "time",
+        "experiment",
+        "variant",
         campaign="campaign_id",
         strategy=document["strategy"].unwrap_as("string"),
         product=document["products"].cast("array<json>").unnest(),
@@ -249,6 +279,8 @@ def list_mailed(mails: Any) -> Any:
         "time",
         "campaign",
         "strategy",
+        "experiment",
+        "variant",
         product_id=rows.product[0].unwrap_as("string"),
         source=rows.product[2].unwrap_as("string"),
         reason=rows.product[3].unwrap_as("string"),

@@ -73,6 +73,8 @@ def choose_methods(
     learned: RankerLearning,
     settings: ModelSettings,
     on_progress: Advance = ignore,
+    *,
+    processes: int = 1,
 ) -> Choice:
     """Return what was learned from all windows, or a simple list where that was clearly better.
 
@@ -93,7 +95,7 @@ def choose_methods(
     before = RankerRows.concatenate(older)
     if not (newest.hit.any() and before.hit.any()):
         return unchosen
-    rehearsal = learn_ranker(before, settings, on_progress).ranker
+    rehearsal = learn_ranker(before, settings, on_progress, processes=processes).ranker
     ranker, rehearsed, trials = learned.ranker, rehearsal, []
     methods = _methods_of(rehearsal, before, settings)
     for audience in AUDIENCES:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
+from scipy.optimize import root
 from scipy.special import expit
 
 from models.model import LearnedRanker
@@ -18,6 +19,7 @@ from models.ranking.ranker import BOUGHT, KINDS, NEW, VISIT, Ranker, kind_of, we
 from models.settings import ModelSettings
 from models.trees import Trees
 from training.evaluation.split import MIN_CUSTOMERS
+from training.parallel import map_in_threads
 from training.progress import Advance, ignore
 from training.ranker.boosting import BoostedTrees, TreeRows, fit_trees
 from training.ranker.rows import RankerRows
@@ -39,16 +41,24 @@ class RankerLearning:
 
 
 def learn_ranker(
-    rows: RankerRows, settings: ModelSettings, on_progress: Advance = ignore
+    rows: RankerRows,
+    settings: ModelSettings,
+    on_progress: Advance = ignore,
+    *,
+    processes: int = 1,
 ) -> RankerLearning:
-    """Learn the weights of the blend, and trees where there is enough to learn them from."""
+    """Learn the weights of the blend, and trees where there is enough to learn them from.
+
+    `processes`: how many sets of trees are learned at a time.
+    """
     blend = learn_blend(rows, settings)
     hits, customers = int(rows.hit.sum()), len(np.unique(rows.customers))
     if hits < MIN_HITS or customers < MIN_CUSTOMERS:
         note = f"No trees were learned: {hits} hits of {customers} customers are too few."
         return RankerLearning(blend, {}, note)
     parts = _split_for_trees(rows)
-    boosted = [_learn_trees(part, blend, settings, on_progress) for part in parts]
+    learn = partial(_learn_trees, blend=blend, settings=settings)
+    boosted = map_in_threads(learn, parts, on_progress, threads=processes)
     part_hits = np.array([part.hit.sum() for part in parts])
     # Few purchases teach trees what holds for these customers alone
     trust = (part_hits / (part_hits + settings.ranker.trees_prior)).astype(np.float32)
@@ -122,7 +132,7 @@ def rank_by(
 
 
 def _learn_trees(
-    rows: RankerRows, blend: LearnedRanker, settings: ModelSettings, advance: Advance
+    rows: RankerRows, advance: Advance, *, blend: LearnedRanker, settings: ModelSettings
 ) -> BoostedTrees:
     """Learn trees that add to the log odds of the blend what it misses."""
     ranker = Ranker(settings.blend, blend)
@@ -164,11 +174,15 @@ def fit_logistic(
     hits, share = np.append(hit, [0.5, 0.5]), np.append(weight, [1, 1])
     share = share / share.sum(dtype=np.float64)
 
-    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        # Σ weight · (ln(1 + e^odds) - hit · odds), and its gradient
-        odds = inputs @ parameters
-        value = float(share @ (np.logaddexp(0, odds) - hits * odds))
-        return value, inputs.T @ (share * (expit(odds) - hits))
+    # Σ weight · (ln(1 + e^odds) - hit · odds) is convex, so it is least where its gradient is 0
+    def gradient(line: NDArray[np.float64]) -> NDArray[np.float64]:
+        slopes: NDArray[np.float64] = inputs.T @ (share * (expit(inputs @ line) - hits))
+        return slopes
 
-    slope, level = minimize(loss, np.zeros(2), jac=True, method="BFGS", options={"gtol": 1e-10}).x
+    def curvature(line: NDArray[np.float64]) -> NDArray[np.float64]:
+        chance = expit(inputs @ line)
+        curves: NDArray[np.float64] = (inputs.T * (share * chance * (1 - chance))) @ inputs
+        return curves
+
+    slope, level = root(gradient, np.zeros(2), jac=curvature, tol=1e-12).x
     return float(slope / width), float(level - slope * middle / width)

@@ -116,10 +116,10 @@ def train_ranker(
         if not everything.hit.any():
             return RankerTraining.nothing("no candidate was bought")
         with reporter.step("Ranker") as advance:
-            learned = learn_ranker(everything, settings, advance)
+            learned = learn_ranker(everything, settings, advance, processes=processes)
         with reporter.step("Choice") as advance:
             of_windows = list(zip([window for window, _ in drawn], rows.slates, strict=True))
-            choice = choose_methods(of_windows, learned, settings, advance)
+            choice = choose_methods(of_windows, learned, settings, advance, processes=processes)
             daring = _choose_daring(rows.slates, choice, settings)
         with reporter.step("Variety") as advance:
             rehearsal = replace(choice.rehearsal or choice.ranker, daring=daring)

@@ -91,6 +91,7 @@ ROW_REASONS: Final = (
     "confirmed_claim",
     "product_of_customer",
 )
+REFUSALS: Final = ("erased_customer", "no_consent_to_train", "never_asked")
 
 
 def check_rows(source: FileTable, now: int, until: int | None) -> Any:

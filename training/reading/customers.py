@@ -8,12 +8,13 @@ from typing import Any, Final, Literal
 
 import ibis
 
-from models.data.customers import NEVER_ASKED, NO, PURPOSES, YES
-from models.data.words import read_consent
+from models.data.customers import MAX_VALUES, NEVER_ASKED, NO, PURPOSES, YES
+from models.data.words import plain_name, read_consent
 from models.rules.preferences import check_preferences
+from training.errors import InputError
 from training.reading.cells import read_cells
 from training.reading.cleaning import has_nul, is_too_long
-from training.reading.columns import require_columns
+from training.reading.columns import did_you_mean, require_columns
 from training.reading.duckdb import Workspace, reading_errors
 from training.reading.file_tables import FileTable, require_whole
 from training.reading.problems import Problems, count_problems, lost_column
@@ -21,6 +22,8 @@ from training.reading.service_store import StoreTables
 from training.reading.styles import with_styles
 
 CONSENT_TIMES: Final = tuple(f"{purpose}_time" for purpose in PURPOSES)
+READ_ANYWAY: Final = ("customer_id", "market", "preferences", *PURPOSES)
+LONGEST_VALUE: Final = 100  # characters
 DATE_COLUMNS: Final = ("consent_time", *CONSENT_TIMES)
 # Of cells in a row that stays.
 CELL_PROBLEMS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -39,6 +42,9 @@ class CustomerTable:
     # One row a customer: customer_id, market, for each purpose a consent code and its time, and
     # `preferences` as JSON (all NULL where unknown).
     table: Any
+    # (customer_id, value_0, value_1, …) of the columns that were asked for; None: of none
+    columns: Any
+    column_names: tuple[str, ...]
     rows: int  # that were read
     problems: Problems  # rows left out and cells not understood
 
@@ -47,21 +53,25 @@ def read_customers(
     workspace: Workspace,
     sources: Sequence[FileTable],
     store: StoreTables | None = None,
+    columns: Sequence[str] = (),
     *,
     now: int,
 ) -> CustomerTable:
-    """Read the customers of files and of a store.
+    """Read the customers of files and of a store, with some more columns of the files.
 
     The last row of a customer wins. A consent that cannot be read is a no, and counted as
     bad_consent. Of a file and the store the later consent wins, for each purpose; one without a
     date is older than any with one. What customers said to the service stands before what a file
     tells of it. No date after `now` (seconds since 1970) is believed, and each is counted as
     consent_time_ahead; one that nobody can read as bad_consent_time: a no is then of this moment, a
-    yes has no date. Raises InputError for a line that cannot be taken apart: it may hold a no, and
-    nobody could tell whose.
+    yes has no date. Raises InputError for one of the `columns` that no file has or that has too
+    many values, and for a line that cannot be taken apart: it may hold a no, and nobody could tell
+    whose.
     """
-    nobody = CustomerTable(_empty_table(), 0, Problems())
-    customers = _read_files(workspace, sources, store, now) if sources else nobody
+    for name in columns:
+        _require_customer_column(name, sources)
+    nobody = CustomerTable(_empty_table(), None, (), 0, Problems())
+    customers = _read_files(workspace, sources, store, tuple(columns), now) if sources else nobody
     table = customers.table
     if store:
         table = workspace.keep("later_consents", _later_consents(table, store.consents))
@@ -69,14 +79,61 @@ def read_customers(
     return replace(customers, table=workspace.keep("customers", table))
 
 
+def _require_customer_column(name: str, sources: Sequence[FileTable]) -> None:
+    if name in READ_ANYWAY:
+        raise InputError(f"[customers] columns: {name!r} is read already; name one such as 'tier'")
+    if all(_find_column(source, name) is None for source in sources):
+        known = sorted({column for source in sources for column in source.columns})
+        raise InputError(
+            f"[customers] columns: no customers file has a column {name!r}"
+            f"{did_you_mean(name, known)}"
+        )
+
+
+def _find_column(source: FileTable, name: str) -> str | None:
+    """Return the column of a file that has this name, in whatever case."""
+    if name in source.columns:
+        return name
+    plain = {plain_name(column): column for column in source.columns}
+    return plain.get(plain_name(name))
+
+
+def _cells_of(source: FileTable, name: str) -> Any:
+    column = _find_column(source, name)
+    return ibis.null("string") if column is None else source.table[column].strip().nullif("")
+
+
+def _check_values(workspace: Workspace, table: Any, names: Sequence[str]) -> None:
+    """Raise InputError for a column that has too many values to be a condition, or long ones."""
+    for index, name in enumerate(names):
+        values = table[f"value_{index}"]
+        found = workspace.connection.to_pyarrow(
+            table.agg(count=values.nunique(), longest=values.length().max())
+        ).to_pylist()[0]
+        if found["count"] > MAX_VALUES:
+            raise InputError(
+                f"[customers] columns: {name!r} has {found['count']:,} different values, and "
+                f"{MAX_VALUES} are allowed; name a column that sorts customers into groups"
+            )
+        if (found["longest"] or 0) > LONGEST_VALUE:
+            raise InputError(
+                f"[customers] columns: {name!r} has values of {found['longest']:,} characters, "
+                f"and {LONGEST_VALUE} are allowed"
+            )
+
+
 def _read_files(
-    workspace: Workspace, sources: Sequence[FileTable], store: StoreTables | None, now: int
+    workspace: Workspace,
+    sources: Sequence[FileTable],
+    store: StoreTables | None,
+    columns: tuple[str, ...],
+    now: int,
 ) -> CustomerTable:
     for source in sources:
         require_columns(source.label, ["customer_id"], source.names, source.columns)
     workspace.in_file_order(True)
     sources = [with_styles(workspace, source, (), DATE_COLUMNS) for source in sources]
-    tables = [_parse_cells(source, now) for source in sources]
+    tables = [_parse_cells(source, columns, now) for source in sources]
     with reading_errors(sources[0].label):
         every = ibis.union(*tables) if len(tables) > 1 else tables[0]
         rows = workspace.keep("customer_rows", every)
@@ -90,10 +147,15 @@ def _read_files(
         rows = workspace.keep("customers_left", rows.mutate(problem=problem))
     usable = rows.filter(rows.problem.isnull())
     last = usable.group_by("customer_id").agg(position=usable.position.max())
-    table = usable.semi_join(last, "position").select(*_empty_table().columns)
-    table = workspace.keep("listed_customers", table)
+    usable = usable.semi_join(last, "position")
+    table = workspace.keep("listed_customers", usable.select(*_empty_table().columns))
+    values = None
+    if columns:
+        names = [f"value_{index}" for index in range(len(columns))]
+        values = workspace.keep("customer_values", usable.select("customer_id", *names))
+        _check_values(workspace, values, columns)
     problems = count_problems(workspace, rows, table, CELL_PROBLEMS, "duplicate_customer", sources)
-    return CustomerTable(table, workspace.count(rows), problems)
+    return CustomerTable(table, values, columns, workspace.count(rows), problems)
 
 
 def _empty_table() -> Any:
@@ -102,7 +164,7 @@ def _empty_table() -> Any:
     return ibis.memtable(ibis.schema(columns).to_pyarrow().empty_table())
 
 
-def _parse_cells(source: FileTable, now: int) -> Any:
+def _parse_cells(source: FileTable, columns: Sequence[str], now: int) -> Any:
     """Return typed cells, the texts of CELL_PROBLEMS, and the `problem` of a row, NULL for none."""
     customer_id = source.text("customer_id")
     consents = {purpose: _parse_consent(source.text(purpose)) for purpose in PURPOSES}
@@ -129,6 +191,7 @@ def _parse_cells(source: FileTable, now: int) -> Any:
         **consents,
         **times,
         **lost,
+        **{f"value_{index}": _cells_of(source, name) for index, name in enumerate(columns)},
         problem=ibis.cases(
             (customer_id.isnull(), "missing_customer_id"),
             (is_too_long(customer_id), "id_too_long"),

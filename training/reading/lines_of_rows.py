@@ -8,11 +8,12 @@ from typing import Any, Final
 
 import ibis
 
-from training.errors import InputError
+from training.errors import InputError, NobodyAllowsError
 from training.reading import order_lines
 from training.reading.cleaning import (
     CELLS_WITH_STYLE,
     COLUMNS_OF_REASON,
+    REFUSALS,
     ROW_REASONS,
     check_rows,
     reason_code,
@@ -37,7 +38,7 @@ TIMES: Final = ("timestamp",)
 
 
 @dataclass(frozen=True, eq=False)
-class Shop:
+class ShopTables:
     """Hold what is known of products and customers beside the purchases."""
 
     products: ProductTable
@@ -61,7 +62,7 @@ class CodedLines:
 def make_lines(
     workspace: Workspace,
     sources: Sequence[FileTable],
-    shop: Shop,
+    shop: ShopTables,
     now: int,
     until: int | None,
     begin: Callable[[str], None],
@@ -75,8 +76,9 @@ def make_lines(
     rows = _clean_rows(workspace, sources, now, until, dropped)
     total = workspace.count(rows) + dropped.counts["unreadable_row"]
     if total == 0:
-        problem = "holds no events" if sources[0].from_store else "has column names but no rows"
-        raise InputError(f"{sources[0].label} {problem} (0 rows).")
+        if sources[0].from_store:  # which gives nothing of who was erased or says no
+            raise NobodyAllowsError(f"{sources[0].label} holds no events (0 rows).")
+        raise InputError(f"{sources[0].label} has column names but no rows (0 rows).")
     begin("comparing rows")
     names = _code_names(workspace, rows, shop)
     coded = _code_distinct_rows(workspace, rows, names, shop, sources, dropped)
@@ -88,7 +90,9 @@ def make_lines(
     dropped.add("return_without_purchase", workspace.total(of_nothing["rows"]))
     count = workspace.count(merged) - workspace.count(of_nothing)
     if count == 0:
-        raise InputError(_nothing_left(sources, total, dropped))
+        refused = any(dropped.counts[reason] for reason in REFUSALS)
+        error = NobodyAllowsError if refused else InputError
+        raise error(_nothing_left(sources, total, dropped))
     returns = returns.filter(returns.weight.notnull())
     return CodedLines(names, merged, returns, count, total, dropped)
 
@@ -131,7 +135,7 @@ def _check_source(
     return rows
 
 
-def _code_names(workspace: Workspace, rows: Any, shop: Shop) -> NameTables:
+def _code_names(workspace: Workspace, rows: Any, shop: ShopTables) -> NameTables:
     usable = rows.filter(rows.reason.isnull())
     names = code_names(workspace, usable, shop.products.table, shop.customers.table)
     consents = shop.customers.table
@@ -147,7 +151,7 @@ def _code_distinct_rows(
     workspace: Workspace,
     rows: Any,
     names: NameTables,
-    shop: Shop,
+    shop: ShopTables,
     sources: Sequence[FileTable],
     dropped: Problems,
 ) -> Any:

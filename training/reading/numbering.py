@@ -13,10 +13,11 @@ from typing import Any, Final
 import ibis
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from models.data.catalogue import Catalogue
-from models.data.customers import NEVER_ASKED, NO, PURPOSES, YES
+from models.data.customers import NEVER_ASKED, NO, PURPOSES, YES, CustomerColumns
 from models.data.ids import Ids, Strings
 from training.reading.arrow import to_codes, to_numbers, to_strings
 from training.reading.cleaning import reason_code
@@ -60,6 +61,7 @@ class Numbering:
     consent_time: NDArray[np.int64]
     customer_market: NDArray[np.int32]
     preferences: Strings
+    columns: CustomerColumns
     catalogue: Catalogue
 
     def fields(self) -> dict[str, Any]:
@@ -171,6 +173,7 @@ def fetch_numbering(
     product_kept = _used(arrays["item"], product_rows)
     _close_gaps(arrays["user"], customer_kept)
     _close_gaps(arrays["item"], product_kept)
+    columns = _fetch_columns(workspace, names.customers, customers, customer_kept)
     customer_rows = customer_rows.filter(pa.array(customer_kept))
     product_rows = product_rows.filter(pa.array(product_kept))
     price_rows = price_rows.filter(pa.array(product_kept))
@@ -192,6 +195,7 @@ def fetch_numbering(
         consent_time=np.stack(consent_times, axis=1),
         customer_market=_recode(customer_market, list(customer_market_names), market_names),
         preferences=to_strings(customer_rows["preferences"], Strings),
+        columns=columns,
         catalogue=catalogue,
     )
 
@@ -200,6 +204,22 @@ def _fetch_with_file(workspace: Workspace, coded: Any, file: Any, name: str) -> 
     """Return every name in the order of the codes, with the cells of the file, as Arrow."""
     cells = file.mutate(**{IN_FILE: ibis.literal(True)})
     return workspace.connection.to_pyarrow(coded.left_join(cells, name).order_by("code"))
+
+
+def _fetch_columns(
+    workspace: Workspace, coded: Any, customers: CustomerTable, kept: NDArray[np.bool_]
+) -> CustomerColumns:
+    """Return the columns that were asked for; nothing of whom may not be learned from."""
+    if customers.columns is None:
+        return CustomerColumns.none()
+    rows = _fetch_with_file(workspace, coded, customers.columns, "customer_id")
+    refuses = ~to_numbers(pc.is_null(rows["refusal"]), np.bool_, True)
+    parts = [to_codes(rows[f"value_{index}"]) for index in range(len(customers.column_names))]
+    values = _merge_names(*(names for _, names in parts))
+    codes = [_recode(codes, list(names), values) for codes, names in parts]
+    code = np.stack(codes, axis=1)
+    code[refuses] = -1
+    return CustomerColumns(Strings.of(list(customers.column_names)), values, code[kept])
 
 
 def _fetch_prices(workspace: Workspace, names: NameTables, latest_prices: Any) -> Any:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data.catalogue import Catalogue
-from models.data.customers import nothing_said
+from models.data.customers import CustomerColumns, nothing_said
 from models.data.events import PURCHASE
 from models.data.ids import Ids, Strings
 from models.data.shop_time import ShopTime, count_sales_days
@@ -25,7 +25,7 @@ from training.reading import order_lines
 from training.reading.arrow import to_numbers
 from training.reading.customers import CustomerTable, Unasked, read_customers
 from training.reading.duckdb import Workspace, open_workspace
-from training.reading.lines_of_rows import CodedLines, Shop, make_lines
+from training.reading.lines_of_rows import CodedLines, ShopTables, make_lines
 from training.reading.numbering import Numbering, fetch_numbering
 from training.reading.options import AS_FILES_TELL, ReadingOptions
 from training.reading.problems import Problems, require_none
@@ -113,6 +113,7 @@ class Purchases:
     report: ReadingReport
     # (u,) JSON of models.rules.preferences, empty where nothing is known; (0,) where all are
     preferences: Strings = field(default_factory=nothing_said)
+    columns: CustomerColumns = field(default_factory=CustomerColumns.none)
     event_position: int = 0  # the store's changes up to this number are in it; 0 without a store
     event_mark: str = ""  # under which the store counted that number
 
@@ -143,6 +144,7 @@ def read_purchases(
     until: int | None = None,
     memory_limit: str | None = None,
     unasked: Unasked = "allow",
+    customer_columns: Sequence[str] = (),
     options: ReadingOptions = AS_FILES_TELL,
     on_progress: Advance = ignore,
 ) -> Purchases:
@@ -151,7 +153,8 @@ def read_purchases(
     `columns`: our name -> theirs, used in whichever file has that column. `now` and `until` in
     seconds since 1970: rows more than a day after `now`, and rows at or after `until`, are left
     out. `memory_limit` of DuckDB, such as "4GB"; the arrays come on top. `unasked`: whether to
-    learn from customers who never answered. `on_progress` counts the STEPS that are done. Raises
+    learn from customers who never answered. `customer_columns`: of the customers file, kept for
+    those who may be learned from. `on_progress` counts the STEPS that are done. Raises
     InputError for files that no training can be built on.
     """
     begin = partial(_begin, on_progress)
@@ -162,9 +165,8 @@ def read_purchases(
         store = read_store(workspace, sources.store_url, until) if sources.store_url else None
         begin("reading products and customers")
         listed = read_products(workspace, sources.products, store)
-        shop = Shop(
-            listed, read_customers(workspace, sources.customers, store, now=now), store, unasked
-        )
+        read = read_customers(workspace, sources.customers, store, customer_columns, now=now)
+        shop = ShopTables(listed, read, store, unasked)
         events = [*sources.purchases, store.events] if store else sources.purchases
         lines = make_lines(workspace, events, shop, now, until, begin)
         begin("sorting lines")

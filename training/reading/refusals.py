@@ -90,6 +90,7 @@ def _without(
         consent_time=customers.consent_time[kept],
         market=customers.market[kept],
         market_names=customers.market_names,
+        columns=customers.columns.without(silent).at(kept),
     )
 
 

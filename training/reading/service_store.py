@@ -1,15 +1,17 @@
-"""Read the service's own store, for training and export. Nothing is written to it.
+"""Read the service's own store, for training and export.
 
-The tables below are everything that this package knows of the store; service/store makes them.
+All that is written to it is which customer got which code of an offer. The tables below are
+everything that this package knows of it; service/store makes them.
 """
 
 from __future__ import annotations
 
 import hmac
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -43,9 +45,11 @@ from training.reading.duckdb import Workspace
 from training.reading.file_tables import FileTable
 from training.reading.files import InputFile
 
-SCHEMA: Final = "0018"  # of the store; the newest of the service's migrations
-BATCH_ROWS: Final = 50_000  # fetched at a time
+SCHEMA: Final = "0020"  # of the store; the newest of the service's migrations
+BATCH_ROWS: Final = 50_000  # of an Arrow table
+FETCHED_ROWS: Final = 5_000  # at a time
 CONNECT_TIMEOUT_SECONDS: Final = 10
+WRITE_TIMEOUT_MS: Final = 60_000  # a busy service may take the lock many times before us
 ADDRESS_EXAMPLES: Final = "sqlite:///store.db or postgresql://user@host/database"
 TOMBSTONE_HASH: Final = "sha256"
 
@@ -100,6 +104,7 @@ events: Final = table(
     column("unit_price"),
     column("currency"),
     column("rating"),
+    column("words"),
     column("market"),
     column("placement"),
     column("recommendation_id"),
@@ -124,6 +129,10 @@ exposures: Final = table(
 lost_consents: Final = table("lost_consents", column("slot"), column("number"))
 marks: Final = table("marks", column("number"), column("mark"))
 preferences: Final = table("preferences", *map(column, PREFERENCE_TYPES))
+offers: Final = table("offers", column("offer_id"), column("document"))
+offer_codes: Final = table(
+    "offer_codes", column("code"), column("offer_id"), column("given"), column("customer_id")
+)
 position: Final = table("position", column("number"), column("newest"))
 products: Final = table("products", column("product_id"), column("document"), column("restocked"))
 rules: Final = table("rules", column("rule_id"), column("document"))
@@ -158,6 +167,8 @@ TABLES_READ: Final = (
     experiments,
     lost_consents,
     marks,
+    offer_codes,
+    offers,
     position,
     preferences,
     products,
@@ -199,14 +210,14 @@ class LostConsents:
 
 
 @dataclass(frozen=True)
-class ExperimentDocuments:
+class ExperimentRows:
     """Hold what a store says of experiments, in JSON; the holdout is the one without an id."""
 
     secret: bytes
     documents: tuple[str, ...]
 
 
-NO_EXPERIMENTS: Final = ExperimentDocuments(b"", ())
+NO_EXPERIMENTS: Final = ExperimentRows(b"", ())
 NOTHING_LOST: Final = LostConsents({}, {})
 
 
@@ -279,11 +290,39 @@ class StoreReader:
         hashes = self.connection.scalars(select(erased.c.customer))
         return Tombstones(self._secret("tombstones"), frozenset(map(bytes, hashes)))
 
-    def experiments(self) -> ExperimentDocuments:
+    def find_erased(self, customer_ids: Collection[str]) -> frozenset[str]:
+        """Return those of some customers who were erased."""
+        key = self._secret("tombstones")
+        hashes = {hmac.digest(key, name.encode(), TOMBSTONE_HASH): name for name in customer_ids}
+        query = select(erased.c.customer).where(erased.c.customer.in_(hashes))
+        return frozenset(hashes[bytes(found)] for found in self.connection.scalars(query))
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Begin a transaction that is durable once it ends, with the lock of the service's writers.
+
+        Raises InputError where the store cannot be written to.
+        """
+        try:
+            if self.connection.dialect.name == "sqlite":
+                self.connection.execution_options(writes=True)
+                self.connection.exec_driver_sql(f"PRAGMA busy_timeout = {WRITE_TIMEOUT_MS}")
+                self.connection.rollback()
+            else:
+                self.connection.execution_options(isolation_level="READ COMMITTED")
+            with self.connection.begin():
+                if self.connection.dialect.name == "postgresql":
+                    self.connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
+                self.connection.execute(select(position.c.number).with_for_update())
+                yield self.connection
+        except SQLAlchemyError as error:
+            raise InputError(f"{self.label} cannot be written to: {_cause_of(error)}.") from None
+
+    def experiments(self) -> ExperimentRows:
         """Return the experiments and the holdout, with the secret that assigns by chance."""
         query = select(experiments.c.document).where(experiments.c.document.isnot(None))
         texts = self.connection.scalars(query.order_by(experiments.c.experiment_id))
-        return ExperimentDocuments(self._secret("experiments"), tuple(texts))
+        return ExperimentRows(self._secret("experiments"), tuple(texts))
 
     def _secret(self, name: str) -> bytes:
         secret = select(secrets.c.value).where(secrets.c.name == name)
@@ -295,12 +334,30 @@ class StoreReader:
         `types`: names and Arrow types of the selected columns, in their order.
         """
         schema = ibis.schema(dict(types)).to_pyarrow()
-        options = {"stream_results": True, "yield_per": BATCH_ROWS}
-        result = self.connection.execute(statement, execution_options=options)
-        for rows in result.partitions():
-            columns = zip(*rows, strict=True)
-            typed = [pa.array(*pair) for pair in zip(columns, schema.types, strict=True)]
-            yield pa.table(typed, list(types))
+        parts = []
+        for rows in self._read_rows(statement):
+            # Transposed by index: zip would make an iterator a row
+            columns = ([row[place] for row in rows] for place in range(len(schema)))
+            typed = [_to_array(*pair) for pair in zip(columns, schema.types, strict=True)]
+            parts.append(pa.table(typed, list(types)))
+            if len(parts) * FETCHED_ROWS >= BATCH_ROWS:
+                yield pa.concat_tables(parts)
+                parts = []
+        if parts:
+            yield pa.concat_tables(parts)
+
+    def _read_rows(self, statement: Executable) -> Iterator[Sequence[Sequence[Any]]]:
+        """Yield the rows, FETCHED_ROWS at a time.
+
+        SQLite's as its driver gives them: SQLAlchemy's rows cost more than all the rest, most of it
+        for the collector of garbage.
+        """
+        if self.connection.dialect.name == "sqlite":
+            cursor: Any = self.connection.execute(statement).cursor
+            yield from iter(partial(cursor.fetchmany, FETCHED_ROWS), [])
+            return
+        options = {"stream_results": True, "yield_per": FETCHED_ROWS}
+        yield from self.connection.execute(statement, execution_options=options).partitions()
 
 
 @dataclass(frozen=True, eq=False)
@@ -468,7 +525,7 @@ def _engine(address: URL) -> Engine:
         engine = create_engine(
             "sqlite://", creator=lambda: _connect_sqlite(file), poolclass=NullPool
         )
-        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
+        event.listen(engine, "begin", _begin_sqlite)
         return engine
     if address.get_backend_name() == "postgresql":
         return create_engine(
@@ -481,7 +538,23 @@ def _engine(address: URL) -> Engine:
 
 
 def _connect_sqlite(file: str) -> sqlite3.Connection:
-    return sqlite3.connect(file, timeout=CONNECT_TIMEOUT_SECONDS, isolation_level=None, uri=True)
+    connection = sqlite3.connect(
+        file, timeout=CONNECT_TIMEOUT_SECONDS, isolation_level=None, uri=True
+    )
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _to_array(values: list[Any], type_: pa.DataType) -> pa.Array:
+    """Return a column; the driver of SQLite tells truth as 0 and 1."""
+    if pa.types.is_boolean(type_):
+        values = [None if value is None else bool(value) for value in values]
+    return pa.array(values, type_)
 
 
 def _label(address: URL) -> str:
@@ -523,5 +596,9 @@ def _database_errors(label: str) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        cause = str(error.orig) if isinstance(error, DBAPIError) else type(error).__name__
-        raise InputError(f"{label} cannot be read: {cause.strip().splitlines()[0]}.") from None
+        raise InputError(f"{label} cannot be read: {_cause_of(error)}.") from None
+
+
+def _cause_of(error: SQLAlchemyError) -> str:
+    cause = str(error.orig) if isinstance(error, DBAPIError) else type(error).__name__
+    return cause.strip().splitlines()[0]

@@ -20,10 +20,10 @@ from training.report.data import (
     BundleMethodFigures,
     ExampleCustomer,
     Importance,
-    MethodFigures,
+    MethodRow,
     Report,
+    RunVerdict,
     TaskFigures,
-    Verdict,
 )
 
 MIN_BIN_CANDIDATES: Final = 200  # of about the same score, for their share of hits to be shown
@@ -43,7 +43,7 @@ class MeasuredTwin:
 class RunRecord:
     """Hold what came of a run, besides what was measured."""
 
-    verdict: Verdict
+    verdict: RunVerdict
     version: str | None  # that was published
     created: int  # seconds since 1970
     seconds: Mapping[str, float]  # step -> how long it took
@@ -99,7 +99,7 @@ def _sort_importance(ranker: RankerTraining) -> tuple[Importance, ...]:
 
 def _summarize_task(evaluation: Evaluation, task: str) -> TaskFigures:
     methods = tuple(
-        MethodFigures(name, _role(name), scores["recall"], scores["ndcg"], scores["hits"].value)
+        MethodRow(name, _role(name), scores["recall"], scores["ndcg"], scores["hits"].value)
         for name, scores in evaluation.scores[task].items()
         if name != AUTO or task == "all"
     )

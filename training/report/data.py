@@ -15,9 +15,9 @@ from training.evaluation.metrics import Mean
 from training.evaluation.results import (
     Bin,
     CandidateFigures,
+    CustomerGroup,
     Daring,
     Diversity,
-    Group,
     NewProducts,
     Role,
 )
@@ -25,7 +25,7 @@ from training.ranker.choice import MethodTrial
 from training.reading.purchases import ReadingReport
 
 
-class Verdict(StrEnum):
+class RunVerdict(StrEnum):
     """Tell what came of a run."""
 
     PUBLISHED = "published"
@@ -34,7 +34,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class MethodFigures:
+class MethodRow:
     """Hold the figures of one way to fill a slate, mean over the customers of a task."""
 
     name: str
@@ -50,25 +50,25 @@ class TaskFigures:
 
     name: str
     customers: int
-    methods: tuple[MethodFigures, ...]
+    methods: tuple[MethodRow, ...]
     coverage: float  # share of countable products in anyone's slate
     novelty: float  # mean of -log2(share of lines) of what was shown
     filled: float  # share of slots
-    by_length: tuple[Group, ...] = ()  # by purchase lines before the cut
-    by_activity: tuple[Group, ...] = ()  # by orders in the 28 days before the cut
+    by_length: tuple[CustomerGroup, ...] = ()  # by purchase lines before the cut
+    by_activity: tuple[CustomerGroup, ...] = ()  # by orders in the 28 days before the cut
     candidates: CandidateFigures | None = None
     calibration: tuple[Bin, ...] = ()
 
     @property
-    def best_first(self) -> list[MethodFigures]:
+    def best_first(self) -> list[MethodRow]:
         return sorted(self.methods, key=lambda method: -method.recall.value)
 
     @property
-    def served(self) -> MethodFigures:
+    def served(self) -> MethodRow:
         return next(method for method in self.methods if method.role is Role.SERVED)
 
     @property
-    def best_baseline(self) -> MethodFigures | None:
+    def best_baseline(self) -> MethodRow | None:
         """Return the simple method of the highest Recall."""
         baselines = [method for method in self.methods if method.role is Role.BASELINE]
         return max(baselines, key=lambda method: method.recall.value, default=None)
@@ -180,7 +180,7 @@ class ExampleCustomer:
 class Report:
     """Hold all that the page shows; times in seconds since 1970, UTC."""
 
-    verdict: Verdict
+    verdict: RunVerdict
     version: str | None  # what was published
     created: int
     data_from: int

@@ -14,7 +14,7 @@ from typing import Final
 
 from training.evaluation.gate import GateComparison
 from training.evaluation.metrics import Mean
-from training.evaluation.results import CandidateFigures, Group, Role
+from training.evaluation.results import CandidateFigures, CustomerGroup, Role
 from training.report.data import BundleMethodFigures, Importance, TaskFigures
 
 WIDTH: Final = 400.0  # units, a pixel each where the page is about as wide as a telephone
@@ -94,6 +94,15 @@ class Row:
 
 
 @dataclass(frozen=True)
+class IntervalRow:
+    """A difference, and whether it is told as a bad one."""
+
+    label: str
+    difference: Mean
+    is_worse: bool = False
+
+
+@dataclass(frozen=True)
 class Panel:
     """One column of bars: a value a row, with its interval where there is one."""
 
@@ -141,14 +150,14 @@ def ladder(task: TaskFigures, k: int) -> Drawing:
     recall = Panel(f"Recall@{k}", [method.recall for method in methods])
     ndcg = Panel(f"NDCG@{k}", [method.ndcg for method in methods])
     alt = f"Recall and NDCG of {len(methods)} methods, the best first: {methods[0].name}"
-    return _bars(alt, rows, [recall, ndcg])
+    return bars(alt, rows, [recall, ndcg])
 
 
-def groups(of: str, groups: Sequence[Group], k: int) -> Drawing:
+def groups(of: str, groups: Sequence[CustomerGroup], k: int) -> Drawing:
     """Draw the Recall of groups of customers."""
     rows = [Row(f"{group.name} (n = {group.customers:,})", SERVED) for group in groups]
     panel = Panel(f"Recall@{k}", [group.recall for group in groups])
-    return _bars(f"Recall of {len(groups)} groups of customers by {of}", rows, [panel])
+    return bars(f"Recall of {len(groups)} groups of customers by {of}", rows, [panel])
 
 
 def sources(candidates: CandidateFigures) -> Drawing:
@@ -159,7 +168,7 @@ def sources(candidates: CandidateFigures) -> Drawing:
     unique = [math.nan, *(source.unique for source in each)]
     alt = f"Share of later purchases that each of {len(each)} sources proposes"
     panels = [Panel("found", found, ".1%"), Panel("found by no other", unique, ".1%")]
-    return _bars(alt, rows, panels)
+    return bars(alt, rows, panels)
 
 
 def importance(features: Sequence[Importance]) -> Drawing:
@@ -171,7 +180,7 @@ def importance(features: Sequence[Importance]) -> Drawing:
         rows.append(Row(f"{len(rest)} others", OTHER))
         gains.append(math.fsum(feature.gain for feature in rest))
     alt = f"Share of the ranker's gain by feature, most first: {features[0].feature}"
-    return _bars(alt, rows, [Panel("share of gain", gains, ".1%")])
+    return bars(alt, rows, [Panel("share of gain", gains, ".1%")])
 
 
 def bundles(methods: Sequence[BundleMethodFigures]) -> Drawing:
@@ -181,33 +190,43 @@ def bundles(methods: Sequence[BundleMethodFigures]) -> Drawing:
         Panel("given the basket", [method.basket for method in methods]),
         Panel("given one product", [method.one_product for method in methods]),
     ]
-    return _bars(f"Hit rates of {len(methods)} ways to complete an order", rows, panels)
+    return bars(f"Hit rates of {len(methods)} ways to complete an order", rows, panels)
 
 
 def differences(comparisons: Sequence[GateComparison]) -> Drawing:
     """Draw where each interval lies: left of 0 the version is worse than its rival."""
-    names = [comparison.against for comparison in comparisons]
     alt = f"Differences to {len(comparisons)} rivals with their intervals; right of 0 is better"
-    drawing = Drawing(alt, ROW * (len(comparisons) + 1) + 6)
-    low = min(0.0, min(comparison.difference.low for comparison in comparisons))
-    high = max(0.0, max(comparison.difference.high for comparison in comparisons))
+    rows = [IntervalRow(one.against, one.difference, one.worse) for one in comparisons]
+    return intervals(alt, rows)
+
+
+def intervals(alt: str, rows: Sequence[IntervalRow], form: str = "+.3f") -> Drawing:
+    """Draw differences with their intervals around 0. `form`: of the figures beside them."""
+    drawing = Drawing(alt, ROW * (len(rows) + 1) + 6)
+    low = min(0.0, min(row.difference.low for row in rows))
+    high = max(0.0, max(row.difference.high for row in rows))
     margin = 0.05 * (high - low) or 0.001
-    scale = Scale(low - margin, high + margin, _label_width(names), 0.87 * WIDTH)
-    bottom = 6 + ROW * len(comparisons)
+    left = _label_width([row.label for row in rows])
+    scale = Scale(low - margin, high + margin, left, 0.87 * WIDTH)
+    bottom = 6 + ROW * len(rows)
     drawing.lines.append(Line(scale(0), 6, scale(0), bottom, MUTED))
-    for number, comparison in enumerate(comparisons):
-        gap, colour = comparison.difference, REFUSED if comparison.worse else SERVED
+    for number, row in enumerate(rows):
+        gap, colour = row.difference, REFUSED if row.is_worse else SERVED
         y = 6 + ROW * (number + 0.5)
-        drawing.labels.append(_row_label(comparison.against, scale.start, y))
+        drawing.labels.append(_row_label(row.label, scale.start, y))
         drawing.lines.append(Line(scale(gap.low), y, scale(gap.high), y, colour, 3, 0.45))
         drawing.dots.append(Dot(scale(gap.value), y, 3.5, colour))
-        figure = f"{gap.value:+.3f}".replace("-", "−")
-        drawing.labels.append(Label(scale.stop + 6, y, figure))
+        drawing.labels.append(Label(scale.stop + 6, y, _signed(gap.value, form)))
     drawing.lines.append(Line(scale.start, bottom, scale.stop, bottom, RULE))
     for tick in scale.ticks(3):
-        text = f"{tick:.3g}".replace("-", "−")
+        text = _percent(tick) if "%" in form else f"{tick:.3g}"
+        text = text.replace("-", "−")
         drawing.labels.append(Label(scale(tick), bottom + 10, text, "middle", MUTED))
     return drawing
+
+
+def _signed(value: float, form: str) -> str:
+    return format(value, form).replace("-", "−")
 
 
 def calibration(task: TaskFigures) -> Drawing:
@@ -248,7 +267,7 @@ def _draw_axes(drawing: Drawing, across: Scale, up: Scale) -> None:
     drawing.labels.append(Label(2, 8, "bought", "start", MUTED))
 
 
-def _bars(alt: str, rows: Sequence[Row], panels: Sequence[Panel]) -> Drawing:
+def bars(alt: str, rows: Sequence[Row], panels: Sequence[Panel]) -> Drawing:
     """Draw rows from top to bottom, panels from left to right."""
     drawing = Drawing(alt, ROW * (len(rows) + 1) + 2)
     left = _label_width([row.label for row in rows])

@@ -14,7 +14,7 @@ from models.artifact.atomic import atomic_write
 from training.errors import InputError
 from training.reading.timestamps import format_date
 from training.report import plots
-from training.report.data import Report, TaskFigures, Verdict
+from training.report.data import Report, RunVerdict, TaskFigures
 
 NUMERALS: Final = (
     "none",
@@ -145,9 +145,9 @@ def _summarize_task(report: Report, task: TaskFigures) -> str:
 
 
 def _summarize_verdict(report: Report) -> str:
-    if report.verdict is Verdict.MEASURED:
+    if report.verdict is RunVerdict.MEASURED:
         return "This was a measurement: nothing was published."
-    if report.verdict is Verdict.REFUSED:
+    if report.verdict is RunVerdict.REFUSED:
         return f"This version was refused. {_refusal(report)}".rstrip()
     if not report.tasks:
         return "This version was published without being measured."

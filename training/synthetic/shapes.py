@@ -10,7 +10,7 @@ YEAR_DAYS: Final = 365
 
 
 @dataclass(frozen=True)
-class Shape:
+class ShopShape:
     """Hold what differs from the usual shop, whose values are the defaults."""
 
     description: str
@@ -23,21 +23,21 @@ class Shape:
     range_days: int = 0  # after which every product is replaced by another; 0: never
 
 
-USUAL: Final = Shape("everyday goods for one year")
-SHAPES: Final[Mapping[str, Shape]] = {
-    "no-repeats": Shape("no customer buys a product twice", regular_share=0.0, once=True),
-    "only-repeats": Shape(
+USUAL: Final = ShopShape("everyday goods for one year")
+SHAPES: Final[Mapping[str, ShopShape]] = {
+    "no-repeats": ShopShape("no customer buys a product twice", regular_share=0.0, once=True),
+    "only-repeats": ShopShape(
         "every customer buys the same ten products", regular_share=0.0, pantry=10
     ),
-    "three-weeks": Shape("the shop opened three weeks ago", days=21),
-    "one-product": Shape("three orders in five hold the same product", dominant_share=0.6),
-    "strong-season": Shape(
+    "three-weeks": ShopShape("the shop opened three weeks ago", days=21),
+    "one-product": ShopShape("three orders in five hold the same product", dominant_share=0.6),
+    "strong-season": ShopShape(
         "every category sells in its season alone, for two years",
         days=2 * YEAR_DAYS,
         regular_share=0.0,
         seasonal=True,
     ),
-    "replaced-range": Shape(
+    "replaced-range": ShopShape(
         "every product is replaced after half a year, for two years; last 60 days before the end",
         days=2 * YEAR_DAYS,
         range_days=182,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from training.synthetic.shapes import LAST_RANGE_DAYS, USUAL, YEAR_DAYS, Shape
+from training.synthetic.shapes import LAST_RANGE_DAYS, USUAL, YEAR_DAYS, ShopShape
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -131,7 +131,7 @@ class SyntheticShop:
     favourites: Ints  # (c, 3) categories, the strongest first, different in a shop that has three
     regulars: Ints  # (c, 3) products bought at their interval, -1 for none
     activity: Floats  # (c,) share of all lines
-    shape: Shape = USUAL
+    shape: ShopShape = USUAL
 
     @classmethod
     def of(
@@ -141,7 +141,7 @@ class SyntheticShop:
         products: int,
         seed: int = 0,
         hemispheres: bool = False,
-        shape: Shape = USUAL,
+        shape: ShopShape = USUAL,
     ) -> SyntheticShop:
         """Return the shop of a seed.
 

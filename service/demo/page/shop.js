@@ -18,9 +18,12 @@ function view() {
   return query.get("page") === "me" ? me() : home();
 }
 
+let shownFor = null;  // the query of the address
+
 // Show what the address asks for. `isNew`: the customer went there, so it begins at its top.
 async function show({ isNew = true, focus = null } = {}) {
   const mine = (turn += 1);
+  shownFor = location.search;
   main.setAttribute("aria-busy", "true");
   const shown = await view().catch((error) => missing("That did not work", error.message));
   if (mine !== turn) return;
@@ -94,6 +97,8 @@ document.addEventListener("basket", () => {
 });
 document.addEventListener("changed", ({ detail }) => show({ isNew: false, ...detail }));
 document.addEventListener("go", ({ detail }) => go(detail));
-window.addEventListener("popstate", () => show());
+window.addEventListener("popstate", () => {
+  if (location.search !== shownFor) show();  // a jump within the page shows nothing new
+});
 showPersona();
 show();

@@ -24,7 +24,7 @@ def test_in_a_version_from_before_measuring_nobody_was_asked_about_it(
     registry = Registry(tmp_path)
     published = registry.publish(replace(model, customers=asked), replace(manifest, schema=3))
     read, loaded = load_artifact(registry.path(published.version), Model)
-    assert (read.schema, SCHEMA) == (3, 4)
+    assert (read.schema, SCHEMA) == (3, 5)
     assert read.version == published.version
     assert loaded.customers.consent.shape == customers.consent.shape
     assert set(loaded.customers.consent[:, MEASURE]) == {NEVER_ASKED}

@@ -92,7 +92,7 @@ def test_a_missing_file_is_named(version: Path) -> None:
 def test_another_schema_is_refused_with_what_to_do(version: Path) -> None:
     path = version / files.MANIFEST
     path.write_text(path.read_text().replace(f'"schema": {files.SCHEMA}', '"schema": 99'))
-    with pytest.raises(ArtifactError, match="schema 99, this version reads schema 3 to 4; train"):
+    with pytest.raises(ArtifactError, match="schema 99, this version reads schema 3 to 5; train"):
         files.load_artifact(version, Shelf)
 
 

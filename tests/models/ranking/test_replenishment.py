@@ -7,7 +7,7 @@ import pytest
 
 from models.data.events import DAY
 from models.ranking.reasons import DAYS_IN_MONTH, buy_again
-from models.ranking.replenishment import DueProduct, find_due
+from models.ranking.replenishment import DuePurchase, find_due
 from models.recommender import Recommender
 from models.rules.filters import Filters, Repeat
 from models.slate import SlateRequest
@@ -41,7 +41,7 @@ def due_at(
     n: int = 10,
     ahead_days: float = 0,
     filters: Filters = Filters(),  # noqa: B008
-) -> list[DueProduct]:
+) -> list[DuePurchase]:
     request = SlateRequest(as_of=moment(day), repeat=Repeat.INCLUDE, filters=filters)
     context = shop.build_context(shop.model.customers.ids.find(customer_id), request)
     return find_due(context, shop.find_removed(context, request), n, ahead_days)

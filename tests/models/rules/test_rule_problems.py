@@ -13,6 +13,7 @@ from models.rules.shop_rules import (
     BoostRule,
     BuryRule,
     CapRule,
+    EarlyAccessRule,
     ExcludeRule,
     FilterRule,
     MinimumRule,
@@ -40,6 +41,11 @@ NUMBERS = {
     PinRule: {"position": st.integers(1, 100)},
     CapRule: {"by": st.sampled_from(["category", "brand"]), "most": st.integers(1, 10)},
     MinimumRule: {"of": st.sampled_from(["price", "margin"]), "minimum": st.floats(0, 0.99)},
+    EarlyAccessRule: {
+        "segments": st.just(("connected",)),
+        "customers": st.none()
+        | st.dictionaries(TEXTS, TEXTS.map(lambda text: (text,)), max_size=5),
+    },
 }
 
 

@@ -22,6 +22,7 @@ from service.runtime.metrics import Metrics
 from service.settings import Settings
 from tests.support.expected_answers import another_version
 from tests.support.redis_server import RedisServer
+from tests.support.service_process import UNHURRIED_MS
 from tests.support.service_shop import Shop
 from tests.support.shop import NO_EMAIL, REGULAR
 
@@ -57,7 +58,12 @@ def scene(
     **settings: Any,
 ) -> None:
     chosen = Settings.model_validate(
-        {"registry": shop.root, "runtime_dir": tmp_path / "run", **settings}
+        {
+            "registry": shop.root,
+            "runtime_dir": tmp_path / "run",
+            "deadline_ms": UNHURRIED_MS,
+            **settings,
+        }
     )
 
     async def played() -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import socket
 import subprocess
 import sys
 import time
@@ -11,18 +12,21 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import orjson
 import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
 
+from models.artifact.insights import ATTRIBUTION, write_insight
 from service.console.screens import SCREENS
 from service.console.session import COOKIE, SESSION
 from service.http.authentication import FIRST_CALLER
+from service.schemas.insights import ATTRIBUTED, PERIOD
 from service.signing.signature import sign
 from service.store import keys
 from tests.support.keyed_service import KeyedService, open_keyed_service
-from tests.support.service_shop import Browse, Shop, wait_until
+from tests.support.service_shop import Browse, Shop, process, wait_until
 from tests.support.store_server import away, new_store
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e\"'&{{ 7 * 7 }}"
@@ -200,6 +204,35 @@ def test_what_is_wrong_with_a_rule_is_said_and_what_was_typed_is_kept(browse: Br
         assert 'name="category" value="dairy"' in page
 
 
+def test_what_a_mailing_earned_stands_on_its_own_screen(browse: Browse, own_shop: Shop) -> None:
+    client = browse(own_shop.root, console=True)
+    client.put("/v1/campaigns/monday", json={})
+    assert 'href="campaigns?id=monday"' in get(client, "campaigns").text
+    assert "Nothing was computed yet" in get(client, "campaigns?id=monday").text
+    earned = {**ATTRIBUTED, "value": "monday", "revenue": 1234.5, "currency": "EUR"}
+    others = {**earned, "value": "tuesday", "revenue": 777.25}
+    write_insight(own_shop.root, ATTRIBUTION, {**PERIOD, "attribution": {"campaign": [earned]}})
+    page = get(client, "campaigns?id=monday").text
+    assert "€1,234.50" in page
+    assert "upper bound" in page
+    write_insight(own_shop.root, ATTRIBUTION, {**PERIOD, "attribution": {"campaign": [others]}})
+    page = get(client, "campaigns?id=monday").text
+    assert "777" not in page
+    assert "nobody had been shown" in page
+    assert "no campaign of that name" in get(client, "campaigns?id=never").text
+
+
+def test_a_product_leads_to_the_rule_that_takes_it_out_of_mails(browse: Browse) -> None:
+    client = browse(console=True)
+    path = "rules?product=bread&amp;placement=email#make"
+    assert f'href="{path}">Stop showing it in mails' in get(client, "products?id=bread").text
+    page = get(client, "rules?product=bread&placement=email").text
+    for name, value in (("id", "bread not in email"), ("product_ids", "bread")):
+        assert f'value="{value}"' in page.partition(f'name="{name}"')[2][:80]
+    assert 'value="email"' in page.partition('name="placements"')[2][:120]
+    assert 'value=" not in' not in get(client, "rules").text
+
+
 def test_while_the_store_is_away_it_says_so_and_goes_on(browse: Browse, tmp_path: Path) -> None:
     url = new_store("postgresql", tmp_path)
     client = browse(console=True, database_url=url)
@@ -235,6 +268,23 @@ def test_what_the_console_looks_at_was_shown_to_nobody(browse: Browse, own_shop:
     metrics = client.get("/metrics").text
     counted = [line for line in metrics.splitlines() if line.startswith("regulars_exposures_total")]
     assert [line.rpartition(" ")[2] for line in counted if 'result="recorded"' in line] == ["1.0"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_on_a_port_of_its_own_it_is_there_alone(shop: Shop, tmp_path: Path, workers: int) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        own = free.getsockname()[1]
+    with process(
+        shop.root, tmp_path / "run", console="true", console_port=own, workers=workers
+    ) as (port):
+        calls = [
+            httpx2.get(f"http://127.0.0.1:{number}/{path}").status_code
+            for number in (port, own)
+            for path in ("healthz", "console/overview")
+        ]
+    assert calls == [200, 404, 200, 200]
 
 
 def test_there_is_no_console_unless_it_is_asked_for(browse: Browse) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,7 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
-from tests.support.service_shop import Shop, process
+from tests.support.service_shop import Shop, copy_registry, process
 from tests.support.store_clients import Caller
 
 CHROMIUM = shutil.which("chromium")
@@ -55,7 +56,7 @@ def browser() -> Iterator[Browser]:
 @contextmanager
 def run(shop: Shop, folder: Path) -> Iterator[int]:
     """Run a service with a store of its own, as `make demo` starts it; yield its port."""
-    shutil.copytree(shop.root, folder / "own", ignore=shutil.ignore_patterns("store.db*"))
+    copy_registry(shop.root, folder / "own")
     with process(folder / "own", folder / "run", demo="true", deadline_ms=10_000) as port:
         yield port
 
@@ -365,8 +366,10 @@ def test_the_keyboard_alone_reaches_the_products_and_an_order(page: Page) -> Non
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the products")).to_be_focused()
     page.keyboard.press("Enter")
+    page.wait_for_url("**/demo#main")
     for _ in range(3):  # a dismissal, the title, the basket
         page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name=re.compile("^Add ")).first).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#count")).to_have_text("1")
     page.locator("[name=persona]:checked").focus()

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 from starlette.testclient import TestClient
 
-from service.app import create
 from service.settings import Settings
 from tests.support.mail_client import (
     CUSTOMERS,
@@ -21,6 +20,7 @@ from tests.support.mail_client import (
     report,
     shown,
 )
+from tests.support.quick_service import create_quick
 from tests.support.service_process import UNHURRIED_MS
 from tests.support.service_shop import Shop
 from tests.support.shop import AISLES, NO_EMAIL
@@ -42,7 +42,7 @@ def client(
         registry=shop.root, runtime_dir=folder / "run", database_url=url, deadline_ms=UNHURRIED_MS
     )
     with TestClient(
-        create(settings), base_url="http://localhost", raise_server_exceptions=False
+        create_quick(settings), base_url="http://localhost", raise_server_exceptions=False
     ) as opened:
         yield opened
 

@@ -166,6 +166,7 @@ def test_who_is_forgotten_takes_their_sessions_along_and_nothing_of_another_cust
         "audited": 0,
         "exposures": 0,
         "mails": 0,
+        "offers": 0,
     }
     assert products(store, "ann") == products(store, session_id="s") == []
     assert products(store, "bob") == products(store, session_id="t") == ["milk"]
@@ -191,6 +192,7 @@ def test_of_who_was_forgotten_nothing_more_is_taken_and_of_others_in_the_call_al
         "audited": 0,
         "exposures": 0,
         "mails": 0,
+        "offers": 0,
     }
 
 

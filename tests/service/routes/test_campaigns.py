@@ -8,9 +8,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from models.data.timestamps import format_timestamp
-from service.app import create
 from service.schemas.answers import SlateAnswer
 from service.settings import Settings
+from tests.support.quick_service import create_quick
 from tests.support.service_shop import Shop
 
 ADDRESS = "/v1/campaigns/spring"
@@ -25,7 +25,7 @@ def client(shop: Shop, tmp_path: Path) -> Iterator[TestClient]:
             "database_url": f"sqlite:///{tmp_path / 'store.db'}",
         }
     )
-    with TestClient(create(settings), base_url="http://localhost") as opened:
+    with TestClient(create_quick(settings), base_url="http://localhost") as opened:
         yield opened
 
 

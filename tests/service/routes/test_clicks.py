@@ -14,7 +14,6 @@ from httpx2 import Response
 from starlette.testclient import TestClient
 
 from models.data.events import KINDS
-from service.app import create
 from service.routes.clicks import _event_id, _write
 from service.settings import Settings
 from service.signing import recommendation_ids
@@ -24,6 +23,7 @@ from service.store.events import Event, EventLine
 from service.store.store import Store
 from service.store.writer import MAX_JOBS_IN_COMMIT, MAX_WAITING_JOBS
 from tests.support.keyed_service import token
+from tests.support.quick_service import create_quick
 from tests.support.service_process import UNHURRIED_MS
 from tests.support.service_shop import Shop, wait_until
 
@@ -52,7 +52,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def client(shop: Shop, folder: Path) -> Iterator[TestClient]:
     with TestClient(
-        create(settings(shop, folder)), base_url="http://localhost", raise_server_exceptions=False
+        create_quick(settings(shop, folder)),
+        base_url="http://localhost",
+        raise_server_exceptions=False,
     ) as opened:
         yield opened
 
@@ -201,7 +203,7 @@ def test_whatever_was_not_signed_here_leads_to_the_shops_own_page(client: TestCl
 
 def test_without_a_page_to_fall_back_to_it_leads_nowhere(shop: Shop, tmp_path: Path) -> None:
     with TestClient(
-        create(settings(shop, tmp_path, shop_url=None)), base_url="http://localhost"
+        create_quick(settings(shop, tmp_path, shop_url=None)), base_url="http://localhost"
     ) as client:
         for bad in bad_tokens(client):
             response = follow(client, f"/r/{bad}")
@@ -226,7 +228,7 @@ def test_while_the_store_is_busy_every_click_leads_on_at_once_and_none_is_forgot
 
     So is, each time that the writer gives up waiting for the store, what it had in hand.
     """
-    with TestClient(create(settings(shop, tmp_path)), base_url="http://localhost") as client:
+    with TestClient(create_quick(settings(shop, tmp_path)), base_url="http://localhost") as client:
         urls = [
             f"/r/{good(client, product_id=str(number))}"
             for number in range(MAX_WAITING_JOBS + MAX_JOBS_IN_COMMIT + 50)

@@ -430,8 +430,10 @@ def test_an_export_holds_everything_and_nothing_afterwards(
         "events": [],
         "exposures": [],
         "mails": [],
+        "offers": [],
         "audited": [],
         "learned": {"model_version": own_shop.model.version, "events": []},
+        "computed": None,
     }
 
 
@@ -478,6 +480,7 @@ def test_a_receipt_names_what_was_deleted_and_the_versions_that_still_hold_histo
         "consents": 2,
         "exposures": 0,
         "mails": 0,
+        "offers": 0,
         "struck_out": 0,
         "used_again": 0,
         "preferences": 0,
@@ -494,6 +497,7 @@ def test_a_receipt_names_what_was_deleted_and_the_versions_that_still_hold_histo
         "consents": 0,
         "exposures": 0,
         "mails": 0,
+        "offers": 0,
         "struck_out": 0,
         "used_again": 0,
         "preferences": 0,

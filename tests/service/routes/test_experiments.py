@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from models.artifact.registry import Registry
 from models.experiments.assignment import bucket_of
 from models.rules.shop_rules import format_moment
+from service.answering.query import QueryKind, RecommendationQuery
 from tests.support.keyed_service import open_keyed_service
 from tests.support.service_shop import Browse, Shop, open_shop
 from tests.support.slates import refused
@@ -134,6 +135,39 @@ def test_a_variant_is_answered_by_another_model(browse: Browse, own_shop: Shop) 
     assert refused(unknown) == ["variants[1].model_version"]
 
 
+def test_what_another_model_answers_is_in_no_variant(browse: Browse, own_shop: Shop) -> None:
+    registry = Registry(own_shop.root)
+    other = open_shop(registry).model.recommender
+    version = registry.active()
+    registry.publish(
+        other.model, replace(other.manifest, created=other.manifest.created + 60), activate=False
+    )
+    (unserved,) = set(registry.names()) - {version}
+    client = browse(own_shop.root)
+    made = client.put("/v1/experiments/x", json=experiment(model_version=unserved))
+    assert made.status_code == 200, made.text
+    mail = {"placement": "email", "campaign": "spring"}
+    assert answer(client)["variant"] == answer(client, **mail)["variant"] == "b"
+    popular = {"deadline_ms": 1}
+    late = client.get("/v1/customers/c03/recommendations", params=popular).json()
+    assert (late["fallback_reason"], late["variant"]) == ("deadline", None)
+    responder = client.app.state.responder  # type: ignore[attr-defined]
+    query = RecommendationQuery(QueryKind.CUSTOMER, "en", customer_id="c00")
+    computed = responder.computer.compute_without_store(responder.model(), query)
+    away = orjson.loads(computed.answer.body_for("c00"))
+    assert (away["fallback_reason"], away["variant"]) == ("store_unavailable", None)
+    assert away["model_version"] == version
+
+
+def test_a_late_mail_is_in_no_variant(browse: Browse, own_shop: Shop) -> None:
+    client = browse(own_shop.root)
+    client.put("/v1/experiments/x", json=experiment(repeat="exclude"))
+    late = {"placement": "email", "campaign": "spring", "deadline_ms": 1}
+    answered = client.get("/v1/customers/c00/recommendations", params=late).json()
+    assert (answered["fallback_reason"], answered["variant"]) == ("deadline", None)
+    assert answer(client, placement="email", campaign="spring")["variant"] == "b"
+
+
 def test_a_session_stays_in_its_variant_when_its_customer_is_known(client: TestClient) -> None:
     put(client, by="session")
     found = set()
@@ -170,7 +204,7 @@ def test_a_stopped_experiment_holds_no_longer_and_can_be_deleted(client: TestCli
 def test_an_experiment_begins_and_ends_by_the_clock_or_the_moment_asked_for(
     client: TestClient,
 ) -> None:
-    now = int(time.time())
+    now = int(time.time()) + 1  # on a busy machine a second passes before the experiment is made
     starts, ends = format_moment(now + 1), format_moment(now + 2)
     assert put(client, starts=starts, ends=ends).json()["state"] == "planned"
     seen = []

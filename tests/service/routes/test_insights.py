@@ -9,9 +9,17 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from models.artifact.insights import ATTRIBUTION, write_insight
+from models.artifact.insights import ATTRIBUTION, FEEDBACK, write_insight
 from models.artifact.registry import Registry
-from service.schemas.insights import AttributionAnswer, OverviewAnswer
+from service.schemas.feedback import ANSWER, PRODUCT, FeedbackAnswer
+from service.schemas.insights import (
+    ATTRIBUTED,
+    PERIOD,
+    REACH,
+    SALES,
+    AttributionAnswer,
+    OverviewAnswer,
+)
 from tests.support.service_shop import Browse, Shop, wait_until
 from tests.support.store_server import KINDS, new_store
 from training.cli.commands import main
@@ -84,6 +92,42 @@ def test_figures_open_in_a_spreadsheet_and_no_name_runs_there(
     assert (cells["by"], cells["value"]) == ("placement", "'=HYPERLINK(1)")
     assert (cells["revenue"], cells["margin"], cells["clicks"]) == ("-2.5", "", "")
     assert client.get("/v1/insights/attribution?by=colour").status_code == 422
+
+
+def test_which_products_disappoint_whom_is_told_and_can_be_of_a_segment(
+    browse: Browse, own_shop: Shop
+) -> None:
+    client = browse(own_shop.root)
+    assert client.get("/v1/insights/feedback").status_code == 404
+    part = {**PRODUCT, "segment": "at_risk", "words": []}
+    write_insight(own_shop.root, FEEDBACK, {**ANSWER, "feedback": [PRODUCT, part]})
+    told = client.get("/v1/insights/feedback").json()
+    FeedbackAnswer.model_validate(told)
+    assert [row["segment"] for row in told["feedback"]] == [None, "at_risk"]
+    assert client.get("/v1/insights/feedback?segment=at_risk").json()["feedback"] == [part]
+    assert client.get("/v1/insights/feedback?segment=new").json()["feedback"] == []
+    sheet = client.get("/v1/insights/feedback?format=csv").text
+    first, second = csv.DictReader(io.StringIO(sheet))
+    assert (first["segment"], first["words"]) == ("", "leaks")
+    assert (second["segment"], second["disappointed"]) == ("at_risk", "23")
+
+
+def test_attribution_of_a_segment_is_told_where_enough_customers_are_in_it(
+    browse: Browse, own_shop: Shop
+) -> None:
+    figures = {"reach": REACH, "overview": [SALES], "attribution": {"placement": [ATTRIBUTED]}}
+    part = {**figures, "overview": [], "attribution": {"placement": []}}
+    write_insight(own_shop.root, ATTRIBUTION, {**PERIOD, **figures, "segments": {"lapsed": part}})
+    client = browse(own_shop.root)
+    overview = client.get("/v1/insights/overview?segment=lapsed").json()
+    OverviewAnswer.model_validate(overview)
+    assert (overview["segment"], overview["overview"]) == ("lapsed", [])
+    rows = client.get("/v1/insights/attribution?segment=lapsed").json()
+    AttributionAnswer.model_validate(rows)
+    assert (rows["segment"], rows["attribution"], rows["upper_bound"]) == ("lapsed", [], True)
+    assert client.get("/v1/insights/attribution").json()["segment"] is None
+    missing = client.get("/v1/insights/attribution?segment=new")
+    assert (missing.status_code, "segment new" in missing.json()["detail"]) == (404, True)
 
 
 def test_figures_of_another_schema_are_not_told_and_go_with_the_shop(

@@ -11,9 +11,9 @@ import orjson
 import pytest
 from starlette.testclient import TestClient
 
-from service.app import create
 from service.routes.mail_block import render_block
 from service.settings import Settings
+from tests.support.quick_service import create_quick
 from tests.support.service_process import UNHURRIED_MS
 from tests.support.service_shop import Shop
 from tests.support.shop import NO_EMAIL, NO_WEB
@@ -37,7 +37,7 @@ def client(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tes
         "public_url": "https://mails.shop.example",
     }
     with TestClient(
-        create(Settings.model_validate(values)),
+        create_quick(Settings.model_validate(values)),
         base_url="http://localhost",
         raise_server_exceptions=False,
     ) as opened:
@@ -78,7 +78,9 @@ def product(**more: Any) -> dict[str, Any]:
 
 def rendered(*products: dict[str, Any]) -> Seen:
     return Seen(
-        render_block(orjson.dumps({"recommendations": products, "language": "en"})).decode()
+        render_block(
+            orjson.dumps({"recommendations": products, "language": "en", "offer": None})
+        ).decode()
     )
 
 
@@ -230,6 +232,7 @@ def test_twelve_products_are_not_clipped_whatever_they_are_called() -> None:
             {
                 "recommendations": [{**long, "click_url": link, "image_url": link}] * 12,
                 "language": "en",
+                "offer": None,
             }
         )
     )

@@ -183,6 +183,20 @@ def test_nothing_of_the_order_that_is_named_is_in_a_preview(client: TestClient) 
     assert ids(preview["without"]) == visit_slate(client, order_id="o")
 
 
+def test_a_rule_is_tried_beside_the_others_or_in_place_of_the_one_of_its_id(
+    client: TestClient,
+) -> None:
+    pin = {"kind": "pin", "which": {"product_ids": ["rake"]}, "position": 1}
+    client.put("/v1/rules/rake", json=pin)
+    beside = previewed(client, NO_BAKERY, keep_others=True)
+    assert ids(beside["with_rules"])[0] == "rake"
+    assert [effect["rule_id"] for effect in beside["effects"]] == ["r0", "rake"]
+    assert ids(previewed(client, NO_BAKERY)["with_rules"])[0] != "rake"
+    tried = {"rules": [{"id": "rake", **NO_BAKERY}], "keep_others": True}
+    instead = client.post("/v1/rules/preview", json={"customer_id": "c00", **tried}).json()
+    assert ids(instead["with_rules"])[0] != "rake"
+
+
 def test_a_rule_that_cannot_be_is_refused_by_its_field(client: TestClient) -> None:
     response = client.post("/v1/rules/preview", json={"rules": [{"id": "r", "kind": "exclude"}]})
     assert refused(response) == ["rules[0].which"]

@@ -344,7 +344,7 @@ def test_a_path_belongs_to_one_address_alone(client: TestClient) -> None:
             assert at == {route.path_format} or (
                 not at
                 and re.search(
-                    "{version}|{vendor}|{key_id}|shops|trainings|assets", route.path_format
+                    "{version}|{vendor}|{key_id}|shops|blocks|trainings|assets", route.path_format
                 )
             ), path
 

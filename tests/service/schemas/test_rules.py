@@ -55,6 +55,8 @@ PARTS = {
         {"colour": "red"},
     ],
     "placements": [None, [], ["home"], [""], "home"],
+    "segments": [None, [], ["connected"], ["gold"]],
+    "customers": [None, {}, {"tier": ["gold"]}, {"tier": []}, {"": ["gold"]}, {"tier": "gold"}],
     "market": [None, "north", "", 7],
     "starts": [None, "2026-11-27T00:00:00+01:00", 7],
     "strength": [None, 1, 1e6, 0.5, 1e7, "3", True],

@@ -106,7 +106,9 @@ def test_a_shop_is_erased_from_store_registry_and_redis_once_somebody_says_yes(
     assert receipt["cached_answers"] >= 1
     assert registry.names() == []
     left = {file.name for file in own_shop.root.iterdir()} - {".lock", "versions"}
-    assert left == set()
+    assert left == {"refusals"}
+    (journal,) = (own_shop.root / "refusals").glob("*.jsonl")
+    assert b'"c01"' not in journal.read_bytes()  # it holds hashes alone
     assert [key for key in keys_in(redis_server) if key.startswith(b"regulars:")] == []
     assert count_left(store) == 1  # the line of the audit log
     (change,) = client.get("/v1/audit", headers=HEADERS).json()["changes"]

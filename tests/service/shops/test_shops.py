@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, inspect, make_url
 
+from models.artifact.insights import EXPERIMENTS, write_insight
+from service.model.guardrails import TOLD
 from service.signing.customer_tokens import CustomerToken, sign
 from tests.support.deployment import OTHERS, Deployment, open_deployment
 from tests.support.keyed_service import FIRST_KEY
@@ -136,6 +138,26 @@ def test_ids_of_one_shop_are_unknown_in_another(deployment: Deployment) -> None:
         for order in ("sold-at-bolt", "sold-nowhere")
     ]
     assert orders[0] == orders[1]
+
+
+def test_a_variant_that_does_harm_in_one_shop_is_stopped_there_alone(
+    deployment: Deployment,
+) -> None:
+    variants = [{"name": "as now", "share": 0.5}, {"name": "b", "share": 0.5}]
+    body = {"variants": variants, "ends": "2999-01-01T00:00:00Z", "placements": ["nowhere"]}
+    address = "/v1/experiments/x"
+    for name in OTHERS:
+        made = deployment.of(name, "PUT", address, json=body).json()["experiment"]
+    stop = dict.fromkeys(TOLD, 0.1) | {"variant": "b", "metric": "orders"}
+    facts = {"experiments": {"x": {"starts": made["starts"], "stops": [stop]}}}
+    write_insight(deployment.registry / "shops" / OTHERS[-1], EXPERIMENTS, facts)
+
+    def stopped(name: str) -> bool:
+        found = deployment.of(name, "GET", address).json()["experiment"]
+        return "stopped_variants" in found
+
+    wait_until(lambda: stopped(OTHERS[-1]))
+    assert not any(stopped(name) for name in OTHERS[:-1])
 
 
 def test_only_who_may_make_shops_sees_them(deployment: Deployment) -> None:

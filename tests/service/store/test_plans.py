@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 from sqlalchemy import Connection, Engine, event, text
 
-from service.store import campaigns, erasure, events
+from service.store import campaigns, erasure, events, purchases
 from service.store.database import connect, writing
 from service.store.quotas import Quota, TokenOwner
 from service.store.store import _changed_counters
@@ -37,8 +37,16 @@ QUERIES: Final[dict[str, Callable[[Change], object]]] = {
     "sold lines": lambda change: events.read_sold_lines(
         change.connection, NUMBERS - 10, NUMBERS - 5, NUMBERS, -1
     ),
+    "what was bought": lambda change: purchases.read_bought(
+        change.connection, NUMBERS - 10, NUMBERS, 0, 100
+    ),
     "ratings": lambda change: events.read_ratings(change.connection, "7"),
     "mails": lambda change: campaigns.read_mails(change.connection, "7"),
+    "mails of a campaign": lambda change: campaigns.list_mails(
+        change.connection,
+        campaigns.Campaign("c", "newsletter", "v", 0, NUMBERS - 10, 72, 3),
+        10,
+    ),
     "changes": lambda change: list(_changed_counters(change.connection, NUMBERS - 5, NUMBERS)),
     "an event": lambda change: events.write(change, [view()]),
     "an event within a quota": lambda change: events.write(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +14,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from models.data.events import DAY
+from models.data.segments import SEGMENTS, Segment
 from models.data.timestamps import format_timestamp
+from models.experiments.assignment import bucket_of
+from models.rules.shop_rules import read_moment
 from service.app import create
 from service.settings import Settings
+from tests.support.service_shop import wait_until
 from tests.support.training_shop import small_shop
 from training.cli.commands import main
 
@@ -91,8 +97,167 @@ def test_an_experiment_that_sells_more_says_so_and_the_service_tells_it(tmp_path
         assert orders["relative"] > 1
         assert orders["always_valid"]["low"] > 0
         (conversion,) = [one for one in told["comparisons"] if one["metric"] == "conversion"]
-        assert conversion["fixed"]["low"] < 0 < conversion["fixed"]["high"]
+        assert abs(conversion["relative"]) < orders["relative"] / 2
+        parts = (Segment.CONNECTED, Segment.PROMISING, Segment.AT_RISK, Segment.LAPSED)
+        answers = [
+            client.get(f"/v1/insights/experiments/x?segment={part}").json() for part in parts
+        ]
+        found = [answer for answer in answers if "variants" in answer]
+        assert found
+        assert all(answer["exposed"] is None for answer in found)
+        compared = sum(one["customers"] for answer in found for one in answer["variants"])
+        assert 0.5 * sum(counts.values()) < compared <= sum(counts.values())
+        assert any(row["relative"] > 1 for answer in found for row in answer["comparisons"])
         holdout = client.get("/v1/insights/experiments/holdout").json()
         assert [variant["name"] for variant in holdout["variants"]] == ["held out", "personalised"]
         assert holdout["sample_ratio"]["holds"]
         assert client.get("/v1/insights/experiments/none").status_code == 404
+
+
+def test_an_experiment_by_session_compares_what_sessions_bought(tmp_path: Path) -> None:
+    registry = small_shop(tmp_path / "registry").root
+    began = int(time.time())
+    settings = Settings(registry=registry, runtime_dir=tmp_path / "run")
+    with TestClient(create(settings), base_url="http://localhost") as client:
+        halves = [{"name": "as now", "share": 0.5}, {"name": "b", "share": 0.5}]
+        ends = format_timestamp(began + 10 * DAY)
+        guardrails = [{"metric": "conversion", "harm": 0.1}]
+        body = {"variants": halves, "ends": ends, "by": "session", "guardrails": guardrails}
+        made = client.put("/v1/experiments/x", json=body).json()
+        key = bytes.fromhex(made["assignment"]["variants_key"])
+        began = read_moment(made["experiment"]["starts"])
+        before = [(f"p{number}", began - 5 * DAY) for number in range(600)]
+        for session, when in [*before, *((f"s{number}", began) for number in range(600))]:
+            in_b = when == began and bucket_of(key, session) >= 5_000
+            report(client, session, when, bought=int(session[1:]) % 10 < (1 if in_b else 5))
+        write_purchases(tmp_path / "orders.csv", 30, began)
+        results = ("experiments", "results", "--purchases", tmp_path / "orders.csv")
+        assert run(*results, "--registry", registry, now=began + 9 * DAY) == 0
+        told = client.get("/v1/insights/experiments/x").json()
+        assert (told["by"], told["exposed"]) == ("session", None)
+        assert sum(variant["customers"] for variant in told["variants"]) == 600
+        (conversion,) = [one for one in told["comparisons"] if one["metric"] == "conversion"]
+        assert (conversion["control_mean"], conversion["variant_mean"]) == (
+            pytest.approx(0.5, abs=0.05),
+            pytest.approx(0.1, abs=0.05),
+        )
+        assert conversion["always_valid"]["high"] < 0
+        assert [stop["variant"] for stop in told["stops"]] == ["b"]
+        read = partial(client.get, "/v1/experiments/x")
+        wait_until(lambda: "stopped_variants" in read().json()["experiment"])
+        # Later looks leave it stopped, whatever they say
+        insights = ("insights", "--purchases", tmp_path / "orders.csv", "--only", "experiments")
+        assert run(*insights, "--registry", registry, now=began + 9 * DAY + 60) == 0
+        told = client.get("/v1/insights/experiments/x").json()
+        assert [stop["found"] for stop in told["stops"]] == [format_timestamp(began + 9 * DAY)]
+
+
+def report(client: TestClient, session: str, when: int, *, bought: bool) -> None:
+    """Report what happened in a session: it looked at bread, and perhaps bought it."""
+    common = {"session_id": session, "time": format_timestamp(when)}
+    event = {**common, "event_id": session, "kind": "view", "product_id": "bread"}
+    if bought:
+        lines = [{"product_id": "bread", "unit_price": 4}]
+        event |= {"kind": "purchase", "order_id": session, "lines": lines}
+        del event["product_id"]
+    answered = client.post("/v1/events", json={"events": [event]})
+    assert answered.json()["accepted"] == 1, answered.text
+
+
+def test_who_was_exposed_is_told_beside_all_and_as_a_spreadsheet(tmp_path: Path) -> None:
+    registry = small_shop(tmp_path / "registry").root
+    began = int(time.time())
+    settings = Settings(registry=registry, runtime_dir=tmp_path / "run")
+    with TestClient(create(settings), base_url="http://localhost") as client:
+        halves = [{"name": "as now", "share": 0.5}, {"name": "=b", "share": 0.5}]
+        body = {"variants": halves, "ends": format_timestamp(began + 40 * DAY)}
+        made = client.put("/v1/experiments/x", json=body).json()
+        began = read_moment(made["experiment"]["starts"])
+        for number in range(0, CUSTOMERS, 2):
+            name = f"c{number}"
+            slate = client.get(f"/v1/customers/{name}/recommendations").json()
+            product = slate["recommendations"][0]["id"]
+            event = {"event_id": name, "kind": "exposure", "customer_id": name}
+            event |= {"recommendation_id": slate["recommendation_id"]}
+            event |= {"time": format_timestamp(began), "product_ids": [product]}
+            sent = client.post("/v1/events", json={"events": [event]})
+            assert sent.json()["accepted"] == 1, sent.text
+        write_purchases(tmp_path / "orders.csv", 200, began + 20 * DAY)
+        results = ("experiments", "results", "--purchases", tmp_path / "orders.csv")
+        assert run(*results, "--registry", registry, now=began + 20 * DAY + 60) == 0
+        told = client.get("/v1/insights/experiments/x").json()
+        everyone, exposed = (
+            sum(variant["customers"] for variant in part["variants"])
+            for part in (told, told["exposed"])
+        )
+        assert 0.4 * everyone < exposed < 0.6 * everyone
+        assert told["exposed"]["sample_ratio"]["holds"]
+        sheet = client.get("/v1/insights/experiments/x", params={"format": "csv"})
+        rows = list(csv.DictReader(io.StringIO(sheet.text)))
+        assert {row["among"] for row in rows} == {"assigned", "exposed"}
+        assert {row["variant"] for row in rows} == {"'=b"}  # no formula
+        (orders,) = [row for row in rows if (row["among"], row["metric"]) == ("exposed", "orders")]
+        (compared,) = [one for one in told["exposed"]["comparisons"] if one["metric"] == "orders"]
+        assert float(orders["always_valid_high"]) == compared["always_valid"]["high"]
+
+
+def test_who_was_in_a_segment_at_the_start_is_compared(tmp_path: Path) -> None:
+    registry = small_shop(tmp_path / "registry").root
+    began = int(time.time())
+    settings = Settings(registry=registry, runtime_dir=tmp_path / "run")
+    halves = [{"name": "as now", "share": 0.5}, {"name": "b", "share": 0.5}]
+    body = {"variants": halves, "ends": format_timestamp(began + 40 * DAY)}
+    segments = {
+        "all": SEGMENTS,
+        "loyal": ("connected", "promising"),
+        "rest": ("new", *SEGMENTS[3:]),
+    }
+    with TestClient(create(settings), base_url="http://localhost") as client:
+        for number, (name, chosen) in enumerate(segments.items()):
+            part = {"layer_from": number / 4, "layer_to": 1.0 if number == 2 else (number + 1) / 4}
+            made = client.put(f"/v1/experiments/{name}", json={**body, **part, "segments": chosen})
+            assert made.status_code == 200, made.text
+        write_purchases(tmp_path / "orders.csv", 200, began + 20 * DAY)
+        results = ("experiments", "results", "--purchases", tmp_path / "orders.csv")
+        assert run(*results, "--registry", registry, now=began + 20 * DAY + 60) == 0
+        told = {name: client.get(f"/v1/insights/experiments/{name}").json() for name in segments}
+    counts = {
+        name: sum(variant["customers"] for variant in facts["variants"]) * 4
+        for name, facts in told.items()
+    }
+    loyal, rest = counts["loyal"], counts["rest"] / 2
+    assert min(loyal, rest) > 100
+    assert loyal + rest == pytest.approx(counts["all"], rel=0.15)  # each is in one of the two
+
+
+def test_an_experiment_with_an_offer_tells_who_would_have_bought_anyway(tmp_path: Path) -> None:
+    registry = small_shop(tmp_path / "registry").root
+    settings = Settings(registry=registry, runtime_dir=tmp_path / "run")
+    offer = {"text": {"en": "Thank you"}, "in_experiments_only": True}
+    halves = [{"name": "none", "share": 0.5}, {"name": "ten", "share": 0.5, "offers": ["thanks"]}]
+    orders = tmp_path / "orders.csv"
+    with TestClient(create(settings), base_url="http://localhost") as client:
+        client.put("/v1/offers/thanks", json=offer).raise_for_status()
+        ends = format_timestamp(int(time.time()) + 40 * DAY)
+        made = client.put("/v1/experiments/x", json={"variants": halves, "ends": ends}).json()
+        began = read_moment(made["experiment"]["starts"])
+        key = bytes.fromhex(made["assignment"]["variants_key"])
+        write_purchases(orders, 200, began + 20 * DAY)
+        with orders.open("a", newline="") as stream:
+            when = format_timestamp(began + 5 * DAY)
+            for customer in range(0, CUSTOMERS, 2):  # half of those who got it buy for its sake
+                if bucket_of(key, f"c{customer}") >= 5_000:
+                    row = (f"c{customer}", "bread", when, f"o{customer}", 4)
+                    csv.writer(stream).writerow(row)
+        results = ("experiments", "results", "--purchases", orders, "--registry", registry)
+        assert run(*results, now=began + 20 * DAY + 60) == 0
+        moved = client.get("/v1/insights/experiments/x").json()["moved"]
+    assert {row["variant"] for row in moved} == {"ten"}
+    assert moved[0]["segment"] is None
+    assert {row["segment"] for row in moved} - {None} <= set(SEGMENTS)
+    assert len(moved) > 2
+    everyone = moved[0]
+    without = everyone["bought_without"]
+    assert everyone["bought"] == pytest.approx((1 + without) / 2, abs=0.05)
+    assert everyone["anyway"] == pytest.approx(2 * without / (1 + without), abs=0.07)
+    assert everyone["anyway_low"] < everyone["anyway"] < everyone["anyway_high"] <= 1

@@ -13,7 +13,7 @@ from training.evaluation.evaluate import Evaluation
 from training.evaluation.figures import figures_as_json
 from training.evaluation.methods import POPULARITY, SERVED
 from training.evaluation.metrics import Mean
-from training.evaluation.results import Group
+from training.evaluation.results import CustomerGroup
 
 VALUES = {SERVED: np.array([[0.5, 0.25], [1.0, 0.75]]), POPULARITY: np.zeros((2, 2))}
 EVALUATION = Evaluation(
@@ -30,7 +30,7 @@ EVALUATION = Evaluation(
     coverage={"all": 0.25},
     novelty={"all": 6.5},
     filled={"all": 0.125},
-    by_length={"all": (Group("1 to 4 lines", 2, Mean(0.75, 0.5, 1.0)),)},
+    by_length={"all": (CustomerGroup("1 to 4 lines", 2, Mean(0.75, 0.5, 1.0)),)},
     by_activity={"all": ()},
     candidates={},
     calibration={},

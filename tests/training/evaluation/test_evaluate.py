@@ -24,7 +24,7 @@ from training.config import EvaluationConfig
 from training.evaluation.evaluate import Evaluation, ExtraMethods, evaluate
 from training.evaluation.evaluate_customers import PROPOSERS
 from training.evaluation.methods import BLEND, POPULARITY, RULED, SERVED, AddedMethods
-from training.evaluation.results import Group, Role
+from training.evaluation.results import CustomerGroup, Role
 from training.evaluation.split import Split, split_history
 from training.progress import ignore
 from training.publishing import write_twin
@@ -195,7 +195,7 @@ def test_customers_are_grouped_by_how_many_orders_they_placed_in_the_four_weeks_
 def check_groups(
     shop: tuple[Split, Recommender],
     evaluated: Evaluation,
-    found: tuple[Group, ...],
+    found: tuple[CustomerGroup, ...],
     names: dict[int, str],
     sizes: dict[int, int],
 ) -> None:

@@ -174,7 +174,21 @@ def test_a_ranker_that_is_added_ranks_what_was_proposed_by_its_own_weights() -> 
         proposed, sold = answer.ranked.items, answer.ranked.rows[:, BLENDED.index("all_sales")]
         best = proposed[np.lexsort((proposed, -sold))][:5]
         assert answer.items["what sold"].tolist() == best.tolist()
-    assert added.names == (*METHODS, "what sold")
+    assert added.names == (*METHODS, "what sold", "what sold, varied")
+
+
+def test_a_ranker_that_is_added_is_shown_with_the_limits_of_variety_too() -> None:
+    """The ranker that serves shows what is served; an answer that had to be filled does not count."""
+    added = AddedMethods(rankers={"as it serves": SHOP.model.lesson})
+    answers = [
+        answer
+        for user in range(0, 54, 9)
+        for answer in build_method_slates(SHOP, user, END, 5, added)
+        if not answer.filled
+    ]
+    assert answers
+    for answer in answers:
+        assert answer.items["as it serves, varied"].tolist() == answer.items[SERVED].tolist()
 
 
 def test_best_sellers_of_their_categories_are_what_that_source_proposes() -> None:

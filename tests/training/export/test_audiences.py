@@ -2,15 +2,18 @@
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
 
+from models.data.customer_figures import ROW, CustomerFigures
 from models.data.customers import NEVER_ASKED, NO, PERSONALIZE_EMAIL, PERSONALIZE_WEB, YES
 from models.data.events import DAY, KINDS, PURCHASE
 from models.data.history import NEVER
 from models.data.ids import Ids, Strings
+from models.data.segments import SEGMENTS, Segment
 from models.recommender import Recommender
 from models.updates.customer import allows, update_history
 from service.store import consents, erasure
@@ -312,3 +315,37 @@ def test_a_filter_that_cannot_be_read_is_told_with_what_was_expected(
     with pytest.raises(InputError) as error:
         filter_of(text)
     assert str(error.value).startswith(sentence)
+
+
+def test_a_segment_is_an_audience_of_those_who_allow_what_it_is_made_of_and_mails(
+    now: CurrentModel,
+) -> None:
+    def in_segment(*names: str) -> CustomerFigures:
+        numbers = np.ones(len(names))
+        columns = {name: numbers for name in ROW.names or () if name not in ("digest", "segment")}
+        code = np.full(len(names), SEGMENTS.index(Segment.LAPSED))
+        return CustomerFigures.of(names, {**columns, "segment": code})
+
+    with pytest.raises(InputError, match="regulars insights"):
+        those(now, "segment:lapsed")
+    with pytest.raises(InputError, match="segment:rich: expected one of new, promising"):
+        filter_of("segment:rich")
+    allowing = those(now, "consent:email")
+    everybody = in_segment("gone", "newcomer", "once", *(f"said{n}" for n in range(len(CONSENTS))))
+    told = replace(now, figures=everybody)
+    assert those(told, "segment:lapsed") == allowing & {
+        "gone",
+        "newcomer",
+        *(f"said{n}" for n in range(len(CONSENTS))),
+    }
+    assert those(told, "segment:lapsed", "bought:2") == {"newcomer"}
+    assert those(told, "segment:connected") == set()
+
+
+def test_who_no_longer_allows_training_is_in_no_audience_by_segment() -> None:
+    asked = [Customer("weekly", "", (NO,)), Customer("gone", "", (YES,))]
+    recommender = trained(small_purchases(LINES, (), asked))
+    columns = {name: np.zeros(2) for name in ROW.names or () if name != "digest"}
+    figures = CustomerFigures.of(["weekly", "gone"], columns)
+    current = CurrentModel.of(recommender, empty_snapshot(recommender.manifest), YES)
+    assert those(replace(current, figures=figures), "segment:new") == {"gone"}

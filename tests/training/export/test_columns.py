@@ -100,6 +100,8 @@ def test_a_card_is_all_that_a_mail_shows_and_what_is_missing_is_empty(catalogue:
         "rec_2_image_url": None,
         "rec_2_reason": "Try milk",
         "rec_2_source": "factors",
+        "experiment": None,
+        "variant": None,
     }
     assert list(short) == list(full)
     assert (short["count"], short["rec_1_id"], short["rec_1_title"]) == (1, "salt", None)
@@ -109,7 +111,13 @@ def test_a_card_is_all_that_a_mail_shows_and_what_is_missing_is_empty(catalogue:
 
 def test_without_cards_there_are_ids_alone(catalogue: Catalogue) -> None:
     assert wide(catalogue, None, mail(catalogue, "anna", "milk")) == [
-        {"customer_id": "anna", "rec_1_id": "milk", "rec_2_id": None}
+        {
+            "customer_id": "anna",
+            "rec_1_id": "milk",
+            "rec_2_id": None,
+            "experiment": None,
+            "variant": None,
+        }
     ]
 
 

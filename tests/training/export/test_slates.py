@@ -16,13 +16,17 @@ import pytest
 from models.artifact.files import read_manifest
 from models.artifact.registry import Registry
 from models.data.customers import NEVER_ASKED, NO, PERSONALIZE_EMAIL, YES
+from models.data.segments import CustomerGroups, Segment
 from models.mail.mailings import MAILINGS, CustomerMail, MailKind
 from models.recommender import Recommender
 from models.rules.filters import Repeat
+from models.rules.shop_rules import PinRule, ProductSelector
 from models.slate import SlateRequest, Strategy
+from tests.support.segments import figures_of
 from tests.support.shop import DAYS, NEVER_BOUGHT, NO_EMAIL, moment, names
 from tests.support.training_shop import small_shop, small_shop_purchases, trained
 from training.export.columns import ExportOptions, Layout
+from training.export.current_model import CurrentModel
 from training.export.recipients import ExportRecipient
 from training.export.resume import Parts, Tally, open_parts
 from training.export.slates import SlateExport, export_slates
@@ -52,7 +56,9 @@ def export(
     recipients: Sequence[ExportRecipient] = tuple(map(ExportRecipient, CUSTOMERS)),
 ) -> Tally:
     with parts_of(directory, output) as parts:
-        export = SlateExport(directory, options, unasked=YES, began=0, processes=1)
+        export = SlateExport(
+            directory, directory.parent, options, unasked=YES, began=0, processes=1
+        )
         return export_slates(export, recipients, parts, ignore)
 
 
@@ -119,7 +125,7 @@ def test_a_wide_row_is_a_customer(
     assert [row["customer_id"] for row in rows] == list(CUSTOMERS)
     for row in rows:
         slots = recommender.recommend(row["customer_id"], SlateRequest(n=5)).slots
-        assert list(row.values())[1:] == [recommender.catalogue.ids[slot.item] for slot in slots]
+        assert list(row.values())[1:-2] == [recommender.catalogue.ids[slot.item] for slot in slots]
     assert list(rows[0]) == [
         "customer_id",
         "rec_1_id",
@@ -127,6 +133,8 @@ def test_a_wide_row_is_a_customer(
         "rec_3_id",
         "rec_4_id",
         "rec_5_id",
+        "experiment",
+        "variant",
     ]
 
 
@@ -136,7 +144,8 @@ def test_columns_of_parquet_have_the_types_of_their_meaning(
     export(directory, tmp_path / "slates.parquet", LONG)
     schema = pq.read_schema(tmp_path / "slates.parquet")
     names = [("customer_id", pa.string()), ("rank", pa.int32()), ("product_id", pa.string())]
-    assert schema == pa.schema([*names, ("score", pa.float32()), ("source", pa.string())])
+    names += [("score", pa.float32()), ("source", pa.string())]
+    assert schema == pa.schema([*names, ("experiment", pa.string()), ("variant", pa.string())])
 
 
 def test_fewer_products_than_asked_for_leave_cells_empty(directory: Path, tmp_path: Path) -> None:
@@ -149,7 +158,7 @@ def test_fewer_products_than_asked_for_leave_cells_empty(directory: Path, tmp_pa
     (row,) = rows_of(tmp_path / "slates.parquet")
     shown = [value for value in list(row.values())[1:] if value is not None]
     assert 20 < len(shown) < 40
-    assert list(row.values())[1 + len(shown) :] == [None] * (100 - len(shown))
+    assert list(row.values())[1 + len(shown) :] == [None] * (102 - len(shown))
 
 
 def test_a_stranger_gets_what_is_popular(
@@ -197,7 +206,7 @@ def test_more_recipients_than_one_worker_takes_at_a_time_keep_their_order(
     recipients = [ExportRecipient(f"nobody-{number * 37 % 1200:04}") for number in range(1200)]
     steps: list[tuple[int, int]] = []
     with parts_of(directory, tmp_path / "slates.parquet") as parts:
-        export = SlateExport(directory, WIDE, unasked=YES, began=0, processes=2)
+        export = SlateExport(directory, directory.parent, WIDE, unasked=YES, began=0, processes=2)
         export_slates(export, recipients, parts, lambda *step: steps.append(step))
     written = pq.read_table(tmp_path / "slates.parquet")
     assert written["customer_id"].to_pylist() == [recipient.customer_id for recipient in recipients]
@@ -219,8 +228,9 @@ def test_it_is_counted_who_got_less_than_a_slate_of_their_own(
 def test_nobody_is_a_file_without_rows(directory: Path, tmp_path: Path) -> None:
     assert export(directory, tmp_path / "slates.csv", WIDE, []) == Tally()
     assert (
-        tmp_path / "slates.csv"
-    ).read_text() == '"customer_id","rec_1_id","rec_2_id","rec_3_id","rec_4_id","rec_5_id"\n'
+        (tmp_path / "slates.csv").read_text()
+        == '"customer_id","rec_1_id","rec_2_id","rec_3_id","rec_4_id","rec_5_id","experiment","variant"\n'
+    )
     assert export(directory, tmp_path / "slates.parquet", WIDE, []) == Tally()
     assert pq.read_schema(tmp_path / "slates.parquet") == WIDE.schema
 
@@ -248,7 +258,7 @@ def test_a_file_of_a_mailing_holds_those_for_whom_it_is_due_why_and_until_when(
         everyone,
     )
     rows = rows_of(tmp_path / "slates.ndjson")
-    assert [tuple(row.values()) for row in rows] == [
+    assert [tuple(row.values())[:-2] for row in rows] == [  # without experiment and variant
         (
             name,
             why.text,
@@ -317,3 +327,25 @@ def test_an_export_that_fails_leaves_the_file_of_yesterday(
         export(directory, output, LONG, [*[ExportRecipient("c00")] * 10, far_too_late])
     assert output.read_text() == "yesterday's"
     assert list(tmp_path.iterdir()) == [output]
+
+
+def test_a_rule_for_a_segment_holds_in_files_for_those_who_allow_it(
+    directory: Path, recommender: Recommender
+) -> None:
+    pin = PinRule("rake", ProductSelector(product_ids=("rake",)), position=1, segments=("lapsed",))
+    snapshot = empty_snapshot(read_manifest(directory))
+    bare = replace(CurrentModel.of(recommender, snapshot, YES), rules=(pin,))
+    assert bare.with_figures(directory).figures is None
+    figures = figures_of({"c07": Segment.LAPSED, "c00": Segment.NEW, NO_EMAIL: Segment.LAPSED})
+    current = replace(bare, figures=figures)
+
+    def segment_of(customer_id: str) -> Segment | None:
+        return current.find_groups(customer_id, current.update_of(customer_id)).segment
+
+    customers = ("c07", "c00", "stranger", NO_EMAIL)
+    assert list(map(segment_of, customers)) == [Segment.LAPSED, Segment.NEW, None, None]
+    for customer_id in customers:
+        segment = segment_of(customer_id)
+        request = SlateRequest(n=5, rules=current.rules, groups=CustomerGroups(segment))
+        first = recommender.recommend(customer_id, request).slots[0].item
+        assert (recommender.catalogue.ids[first] == "rake") is (segment is Segment.LAPSED)

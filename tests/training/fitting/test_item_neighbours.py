@@ -8,6 +8,7 @@ from scipy.sparse import csr_matrix
 
 from models.settings import NeighbourSettings
 from models.sources.item_neighbours import ItemNeighbours
+from training.fitting import item_neighbours
 from training.fitting.item_neighbours import fit_item_neighbours
 
 
@@ -50,6 +51,19 @@ def test_every_similarity_is_the_formula(settings: NeighbourSettings) -> None:
         assert row(neighbours, i) == pytest.approx(
             {j: value for j, value in wanted.items() if value > 0}, rel=1e-5
         )
+
+
+@pytest.mark.parametrize("marks", [1, 36, 1 << 23])  # one, three and all customers at a time
+def test_what_fewer_customers_share_is_no_neighbour(
+    marks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(item_neighbours, "MARKS", marks)
+    interest = random_interest()
+    neighbours = fit_item_neighbours(csr_matrix(interest), NeighbourSettings(min_customers=3))
+    shared = (interest > 0).T.astype(int) @ (interest > 0)
+    assert {1, 2, 3} < set(shared.ravel().tolist())
+    for i in range(12):
+        assert set(row(neighbours, i)) == set(np.flatnonzero(shared[i] >= 3).tolist()) - {i}
 
 
 def test_only_the_nearest_are_kept() -> None:

@@ -14,6 +14,7 @@ from service.signing.recommendation_ids import RecommendationId
 from service.store import campaigns, consents, erasure
 from service.store.campaigns import MailRecord
 from service.store.events import Event, EventLine, write
+from service.store.experiments import EXPERIMENTS
 from service.store.exposures import Exposure, ShownSlate, Viewer, name_slate, record
 from service.store.products import Author, put
 from service.store.store import Store
@@ -21,6 +22,7 @@ from service.store.writer import Change
 from tests.support.store_server import new_store
 from training.cli.insights import compute_attribution
 from training.insights.attribution import Windows
+from training.insights.source import InsightSource
 
 NOW = 1_800_000_000
 SECRET = b"secret"
@@ -32,6 +34,7 @@ class Shop:
 
     def __init__(self, url: str, folder: Path) -> None:
         self.url, self.store, self._events = url, Store(url, folder), 0
+        self.registry = folder.parent
 
     def _write(self, work: Any) -> None:
         self.store.write(work).result(10)
@@ -67,11 +70,14 @@ class Shop:
         exposure = Exposure(name_slate(slate), who, _ago(days))
         self._write(lambda change: record(change, [exposure], [shown], erased=change.erased))
 
-    def mails(self, who: str, days: float, campaign: str, *products: str) -> None:
+    def mails(
+        self, who: str, days: float, campaign: str, *products: str, variant: Any = None
+    ) -> None:
         listed: list[Any] = [
             (product, 0.5, "own_purchases", "buy_again", [], "") for product in products
         ]
-        document = orjson.dumps({"strategy": "personal", "products": listed}).decode()
+        facts = {"strategy": "personal", "products": listed, "variant": variant}
+        document = orjson.dumps(facts).decode()
         mail = MailRecord(f"{who}{campaign}".encode(), campaign, who, _ago(days), document)
         self._write(lambda change: campaigns.record_mail(change, mail, valid_after=0, erased=0))
 
@@ -80,7 +86,8 @@ class Shop:
         self._write(lambda change: consents.give(change, who, answer, NOW))
 
     def figures(self, unasked: int = YES, **windows: int) -> dict[str, Any]:
-        return compute_attribution(self.url, None, unasked, Windows(**windows), days=28, now=NOW)
+        source = InsightSource(self.registry, self.url, None, unasked, NOW)
+        return compute_attribution(source, Windows(**windows), days=28)
 
     def by(self, dimension: str, **options: int) -> Rows:
         return rows_of(self.figures(**options), dimension)
@@ -191,6 +198,26 @@ def test_a_visit_is_the_customers_who_logged_into_it(shop: Shop) -> None:
     assert shop.by("placement")["home"]["orders"] == 2
     shop.asks("ann", measure=False)
     assert shop.by("placement")["home"]["orders"] == 1
+
+
+def test_what_followed_is_told_by_experiment_and_variant(shop: Shop) -> None:
+    document = {"id": "repeats"}
+    shop._write(lambda change: EXPERIMENTS.put(change, "repeats", document, time=NOW, actor="test"))
+    shop.clicks("ann", 4, "bread", recommendation_id=signed("home", variant=("repeats", "b")))
+    shop.sells("ann", 3, "1", "bread")
+    shop.delivers(Viewer("bob"), 3.5, signed("home", variant=("repeats", "as now")), "milk")
+    shop.sells("bob", 3, "2", "milk")
+    shop.mails("cat", 3.5, "spring", "ball", variant=("repeats", "b"))
+    shop.sells("cat", 3, "3", "ball")
+    shop.clicks("dan", 4, "bread", recommendation_id=signed("home"))
+    shop.sells("dan", 3, "4", "bread")
+    figures = shop.figures()
+    variants = rows_of(figures, "variant")
+    counted = {
+        name: (row["orders"], row["deliveries"], row["clicks"]) for name, row in variants.items()
+    }
+    assert counted == {"repeats/b": (2, 1, 1), "repeats/as now": (1, 1, 0), None: (1, 0, 1)}
+    assert rows_of(figures, "experiment")["repeats"]["orders"] == 3
 
 
 @pytest.mark.parametrize("end", ["no", "erased", "unasked"])

@@ -10,12 +10,12 @@ import pytest
 
 from training.evaluation.gate import GateComparison
 from training.evaluation.metrics import Mean
-from training.evaluation.results import Bin, CandidateFigures, Group, Role, SourceHits
+from training.evaluation.results import Bin, CandidateFigures, CustomerGroup, Role, SourceHits
 from training.report import plots
 from training.report.data import (
     BundleMethodFigures,
     Importance,
-    MethodFigures,
+    MethodRow,
     TaskFigures,
 )
 from training.report.render import template_environment
@@ -25,8 +25,8 @@ TASK = TaskFigures(
     name="all",
     customers=2,
     methods=(
-        MethodFigures("popularity", Role.BASELINE, BAD, BAD, 0.5),
-        MethodFigures("ranker", Role.SERVED, GOOD, GOOD, 3.0),
+        MethodRow("popularity", Role.BASELINE, BAD, BAD, 0.5),
+        MethodRow("ranker", Role.SERVED, GOOD, GOOD, 3.0),
     ),
     coverage=0.5,
     novelty=8.0,
@@ -41,7 +41,7 @@ WON = GateComparison("all", "own purchases", Mean(0.02, 0.01, 0.03))
 
 DRAWN = {
     "ladder": lambda: plots.ladder(TASK, 10),
-    "groups": lambda: plots.groups("history", [Group("1 to 4 lines", 1234, GOOD)], 10),
+    "groups": lambda: plots.groups("history", [CustomerGroup("1 to 4 lines", 1234, GOOD)], 10),
     "sources": lambda: plots.sources(FOUND),
     "importance": lambda: plots.importance(
         [Importance(f"f{number}", 1 / 32) for number in range(32)]
@@ -166,7 +166,7 @@ def test_a_lost_comparison_has_the_colour_of_a_refusal(drawn: dict[str, str]) ->
 
 
 def test_a_label_is_text_even_where_it_looks_like_markup_or_mathematics() -> None:
-    named = replace(TASK, methods=(MethodFigures("<b>$x^2$ & 'y'", Role.SERVED, GOOD, GOOD, 1.0),))
+    named = replace(TASK, methods=(MethodRow("<b>$x^2$ & 'y'", Role.SERVED, GOOD, GOOD, 1.0),))
     page = svg(plots.ladder(named, 10))
     assert "<b>$x^2$ & 'y'" in texts(page)
     assert "<b>" not in page
@@ -179,13 +179,14 @@ def test_a_label_too_long_for_the_plot_ends_in_dots() -> None:
 
 def test_a_method_that_finds_nothing_is_drawn_too() -> None:
     nothing = Mean(0.0, 0.0, 0.0)
-    empty = replace(TASK, methods=(MethodFigures("ranker", Role.SERVED, nothing, nothing, 0.0),))
+    empty = replace(TASK, methods=(MethodRow("ranker", Role.SERVED, nothing, nothing, 0.0),))
     assert "0.000" in texts(svg(plots.ladder(empty, 10)))
 
 
 def test_bars_are_pale_behind_intervals_alone() -> None:
     exact = replace(GOOD, low=GOOD.value, high=GOOD.value)
     drawings = [
-        plots.groups("history", [Group("1 to 4 lines", 9, mean)], 10) for mean in (GOOD, exact)
+        plots.groups("history", [CustomerGroup("1 to 4 lines", 9, mean)], 10)
+        for mean in (GOOD, exact)
     ]
     assert [drawing.rectangles[0].opacity for drawing in drawings] == [0.3, 1.0]

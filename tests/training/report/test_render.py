@@ -20,7 +20,7 @@ from training.report.data import (
     ExampleProduct,
     ExampleSlot,
     OwnedProduct,
-    Verdict,
+    RunVerdict,
 )
 from training.report.render import render, summary, write_report
 
@@ -83,7 +83,7 @@ def test_the_page_opens_with_what_a_shopkeeper_wants_to_know(page: str) -> None:
 def test_a_refused_version_says_against_what_and_by_how_much() -> None:
     lost = GateComparison("discovery", ACTIVE, Mean(-0.0212, -0.03, -0.012))
     refused = replace(
-        SHOP, verdict=Verdict.REFUSED, version=None, comparisons=(*SHOP.comparisons, lost)
+        SHOP, verdict=RunVerdict.REFUSED, version=None, comparisons=(*SHOP.comparisons, lost)
     )
     assert summary(refused)[-1] == (
         "This version was refused. Its Recall@10 (new to the customer) is 0.021 below that of "
@@ -94,14 +94,14 @@ def test_a_refused_version_says_against_what_and_by_how_much() -> None:
 
 def test_a_version_that_was_refused_for_another_reason_gives_that() -> None:
     refused = replace(
-        SHOP, verdict=Verdict.REFUSED, comparisons=(), notes=("Is the history complete?",)
+        SHOP, verdict=RunVerdict.REFUSED, comparisons=(), notes=("Is the history complete?",)
     )
     assert summary(refused)[-1] == "This version was refused. Is the history complete?"
 
 
 def test_a_measurement_says_that_nothing_was_published() -> None:
     assert (
-        summary(replace(SHOP, verdict=Verdict.MEASURED))[-1]
+        summary(replace(SHOP, verdict=RunVerdict.MEASURED))[-1]
         == "This was a measurement: nothing was published."
     )
 

@@ -30,6 +30,7 @@ class ExperimentMetric:
     name: str
     column: str
     per: str | None = None  # the column below the line
+    assumed_share: float | None = None  # of customers, where nobody did it before the start
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -107,14 +108,15 @@ METRICS: Final = (
     ExperimentMetric("margin", "margin"),
     ExperimentMetric("order_value", "revenue", per="orders"),
     ExperimentMetric("repeat_rate", "repeated", per="bought"),
+    ExperimentMetric("refusals", "refused", assumed_share=0.01),
 )
 
 
 def prepare_customers(customers: pa.Table) -> pa.Table:
     """Return customers with the columns of the metrics, their money capped.
 
-    `customers`: a row each with `orders`, `revenue` and `margin`, and the same with `_before` and
-    with `_earlier`.
+    `customers`: a row each with `orders`, `revenue`, `margin` and `refused` (0 or 1), and the same
+    with `_before` and with `_earlier`.
     A single order of a wholesaler else decides who wins (winsorised, as the cap is the value).
     """
     for name in MONEY:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from training.insights.statistics.compare import PlannedEnd, compare_variants
-from training.insights.statistics.metrics import find_cap, prepare_customers
+from training.insights.statistics.metrics import METRICS, find_cap, prepare_customers
 
 SUFFIXES = ("", "_before", "_earlier")
 HALVES = {"as now": 0.5, "b": 0.5}
@@ -29,6 +29,7 @@ def shop(customers: int = 4_000, gain: float = 0.0, seed: int = 1, share: float 
             f"orders{suffix}": orders,
             f"revenue{suffix}": money,
             f"margin{suffix}": money * 0.3,
+            f"refused{suffix}": random.binomial(1, 0.02 * (suffix == ""), customers),
         }
     return pa.table(columns)
 
@@ -46,7 +47,7 @@ def test_a_gain_is_found_by_both_intervals_and_the_fixed_one_is_narrower() -> No
     found = compared(shop(gain=0.3))
     assert found["sample_ratio"]["holds"]
     names = {one["metric"] for one in found["comparisons"]}
-    assert names == {"conversion", "orders", "revenue", "margin", "order_value", "repeat_rate"}
+    assert names == {metric.name for metric in METRICS}
     orders = comparison(found, "orders")
     assert 0.2 < orders["relative"] < 0.4
     assert orders["always_valid"]["low"] < orders["fixed"]["low"] < orders["difference"]
@@ -98,7 +99,8 @@ def test_customers_who_do_as_before_to_the_last_order_are_compared_without_what_
     orders = np.random.default_rng(1).integers(0, 3, 400)
     columns = {"variant": ["a", "b"] * 200}
     for figure in ("orders", "revenue", "margin"):
-        columns |= {f"{figure}{ending}": orders for ending in ("", "_before", "_earlier")}
+        columns |= {f"{figure}{ending}": orders for ending in SUFFIXES}
+    columns |= {f"refused{ending}": orders * 0 for ending in SUFFIXES}
     found = comparison(compared(pa.table(columns), {"a": 0.5, "b": 0.5}), "orders")
     assert found["variance_reduced"] == 0
     assert found["fixed"]["low"] < found["difference"] < found["fixed"]["high"]

@@ -1,4 +1,4 @@
-"""Who allows to be measured, by the answers that a model has learned and those of the store."""
+"""Who allows a purpose, by the answers that a model has learned and those of the store."""
 
 from __future__ import annotations
 
@@ -11,57 +11,76 @@ from sqlalchemy import select
 
 from models.data.customers import MEASURE, NEVER_ASKED, NO, YES
 from models.recommender import Recommender
-from training.reading.service_store import LostConsents, StoreReader, Tombstones, consents
+from training.reading.service_store import (
+    NOTHING_LOST,
+    LostConsents,
+    StoreReader,
+    Tombstones,
+    consents,
+)
 
 Answer = tuple[int, int]  # of models.data.customers, and when: seconds since 1970
 NO_ANSWER: Final[Answer] = (NEVER_ASKED, 0)
+NOBODY_ERASED: Final = Tombstones(b"", frozenset())
 
 
 @dataclass(frozen=True)
-class MeasureConsents:
-    """Hold the answers about measuring."""
+class PurposeConsents:
+    """Hold the answers about a purpose."""
 
+    purpose: int  # of models.data.customers
     answers: Mapping[str, int]  # YES or NO, of everyone who was asked
     unasked: int  # YES or NO: of all others
     lost: LostConsents
     tombstones: Tombstones
 
     @classmethod
-    def read(cls, store: StoreReader, learned: Recommender | None, unasked: int) -> Self:
-        """Read the answers of a store, and of a model where there is one.
+    def read(
+        cls,
+        store: StoreReader | None,
+        learned: Recommender | None,
+        unasked: int,
+        purpose: int = MEASURE,
+    ) -> Self:
+        """Read the answers of a store and of a model, where there are such.
 
         The later of two answers counts, the store's of two at the same time. A no that came after
         the training is later than anything that was learned.
         """
-        answers = _learned_answers(learned)
+        answers = _learned_answers(learned, purpose)
+        if store is None:
+            values = {customer_id: value for customer_id, (value, _) in answers.items()}
+            return cls(purpose, values, unasked, NOTHING_LOST, NOBODY_ERASED)
         position = _learned_number(store, learned)
         columns = (consents.c[name] for name in ("customer_id", "value", "time", "number"))
-        query = select(*columns).where(consents.c.purpose == MEASURE)
+        query = select(*columns).where(consents.c.purpose == purpose)
         for customer_id, value, time, number in store.connection.execute(query):
             is_later = time >= answers.get(customer_id, NO_ANSWER)[1]
             if is_later or (value == NO and number > position):
                 answers[customer_id] = (value, time)
         values = {customer_id: value for customer_id, (value, _) in answers.items()}
-        return cls(values, unasked, store.lost_consents(), store.tombstones())
+        return cls(purpose, values, unasked, store.lost_consents(), store.tombstones())
 
     def refused(self, customer_ids: Iterable[str]) -> list[str]:
-        """Return those of some customers who do not allow to be measured, or were erased."""
+        """Return those of some customers who do not allow the purpose, or were erased."""
         return [customer_id for customer_id in customer_ids if not self._allows(customer_id)]
 
     def _allows(self, customer_id: str) -> bool:
         if self.answers.get(customer_id, self.unasked) != YES:
             return False
-        return not (self.lost.cover(customer_id, MEASURE) or self.tombstones.cover(customer_id))
+        return not (
+            self.lost.cover(customer_id, self.purpose) or self.tombstones.cover(customer_id)
+        )
 
 
-def _learned_answers(learned: Recommender | None) -> dict[str, Answer]:
+def _learned_answers(learned: Recommender | None, purpose: int) -> dict[str, Answer]:
     if learned is None:
         return {}
     customers = learned.model.customers
-    answers = customers.consent[:, MEASURE]
+    answers = customers.consent[:, purpose]
     users = np.flatnonzero(answers != NEVER_ASKED)
     return {
-        customers.ids[user]: (int(answers[user]), int(customers.consent_time[user, MEASURE]))
+        customers.ids[user]: (int(answers[user]), int(customers.consent_time[user, purpose]))
         for user in users.tolist()
     }
 

@@ -1,0 +1,1 @@
+"""Backups: copies of stores and registries from which a deployment is restored."""
