@@ -16,6 +16,7 @@ GUARDED: Final = ("revenue", "conversion", "refusals")  # that the form offers
 CHANGES: Final = ("nothing", "exclude", "include", "off", "category", "model")
 PLANNED_DAYS: Final = 28
 INTERVALS: Final = ("fixed", "always_valid")
+DIGITS: Final = 9  # of shares; the API says which are too many
 LEAST_REACH: Final = 0.05  # of the axis to both sides of 0
 MOST_REACH: Final = 1.0
 
@@ -108,9 +109,9 @@ def read_form(form: Mapping[str, str]) -> dict[str, Any]:
     for name in ("id", "ends"):
         if name not in sent:
             raise ValueError(f"{name}: is empty")
-    share = _read_percent("share", sent.get("share", "50"))
-    control = {"name": sent.get("control", "as now"), "share": round(1 - share, 4)}
-    variant = {"name": sent.get("variant", "variant"), "share": round(share, 4)}
+    share = read_percent("share", sent.get("share", "50"))
+    control = {"name": sent.get("control", "as now"), "share": round(1 - share, DIGITS)}
+    variant = {"name": sent.get("variant", "variant"), "share": share}
     body: dict[str, Any] = {
         "variants": [control, variant | _read_change(sent)],
         "by": sent.get("by", "customer"),
@@ -123,7 +124,7 @@ def read_form(form: Mapping[str, str]) -> dict[str, Any]:
         if name in sent:
             body[name] = f"{sent[name][:16]}:00Z"
     body["guardrails"] = [
-        {"metric": metric, "harm": _read_percent(metric, sent[f"harm_{metric}"])}
+        {"metric": metric, "harm": read_percent(metric, sent[f"harm_{metric}"])}
         for metric in GUARDED
         if f"harm_{metric}" in sent
     ]
@@ -148,9 +149,9 @@ def _read_change(sent: Mapping[str, str]) -> dict[str, Any]:
     return settings.get(change, {})
 
 
-def _read_percent(name: str, text: str) -> float:
+def read_percent(name: str, text: str) -> float:
     try:
-        return round(float(text.replace(",", ".").rstrip("% ")) / 100, 4)
+        return round(float(text.replace(",", ".").rstrip("% ")) / 100, DIGITS)
     except ValueError:
         raise ValueError(f"{name}: {text[:40]!r} is no number") from None
 

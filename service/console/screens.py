@@ -13,6 +13,7 @@ from service.console import (
     customers,
     events,
     experiments,
+    holdout,
     insights,
     keys,
     mails,
@@ -123,6 +124,14 @@ SCREENS: Final = (
         _("Which variant is better, and can it be trusted yet?"),
         experiments.show,
         experiments.act,
+    ),
+    Screen(
+        "holdout",
+        _("Holdout"),
+        _("What does all of Regulars earn, beside customers who are never personalised?"),
+        holdout.show,
+        holdout.act,
+        hidden=True,
     ),
     Screen(
         "insights",

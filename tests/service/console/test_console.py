@@ -65,6 +65,7 @@ SCREENS = {
     "models": "",
     "experiments": "",
     "experiment": "experiments?id=hearts",
+    "holdout": "",
     "campaigns": "",
     "campaign": "campaigns?id=monday",
     "mails": "",
@@ -84,6 +85,7 @@ SCREENS = {
 }
 
 
+GROUPS = ("held out", "personalised")
 EXPERIMENT: dict[str, Any] = {
     "ends": "2999-01-01T00:00:00Z",
     "placements": ["cards"],
@@ -129,6 +131,11 @@ RESULTS = {
 }
 
 
+HELD = [{**one, "name": name} for one, name in zip(COUNTED, GROUPS, strict=True)]
+HELD_OUT = {**RESULTS, "variants": HELD, "guardrails": [], "exposed": None}
+HELD_OUT["comparisons"] = [{**COMPARED, "variant": GROUPS[1], "control": GROUPS[0]}]
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as driver:
@@ -147,7 +154,8 @@ def port(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     report.parent.mkdir(exist_ok=True)
     report.write_text("<p>Good</p>")
     hold_worth(folder / "own")
-    facts = {"computed": "2026-01-20T00:00:00Z", "experiments": {"hearts": RESULTS}}
+    results = {"hearts": RESULTS, "holdout": HELD_OUT}
+    facts = {"computed": "2026-01-20T00:00:00Z", "experiments": results}
     write_insight(folder / "own", EXPERIMENTS, facts)
     said = [
         {**PRODUCT, "product_id": HOSTILE, "words": [{"word": LONG, "customers": 9}]},
@@ -194,6 +202,7 @@ def fill(call: Caller) -> None:
         ("PUT", "/v1/offers/thanks", {"text": {"en": HOSTILE, "de": LONG[:500]}, "code": "TEN"}),
         ("PUT", "/v1/blocks/weekly", {"heading": HOSTILE, "columns": 3}),
         ("PUT", "/v1/experiments/hearts", EXPERIMENT),
+        ("PUT", "/v1/holdout", {"share": 0.0001}),
         ("PUT", "/v1/bundles/breakfast", BUNDLE),
     ):
         assert call(method, path, body)[0] in (200, 202), path

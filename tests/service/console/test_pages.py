@@ -18,10 +18,11 @@ import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
 
-from models.artifact.insights import ATTRIBUTION, write_insight
+from models.artifact.insights import ATTRIBUTION, EXPERIMENTS, write_insight
 from service.console.screens import SCREENS
 from service.console.session import COOKIE, SESSION
 from service.http.authentication import FIRST_CALLER
+from service.schemas.experiment_results import COMPARED_EXAMPLE, COUNTED_EXAMPLE, RESULTS_EXAMPLE
 from service.schemas.insights import ATTRIBUTED, PERIOD
 from service.signing.signature import sign
 from service.store import keys
@@ -220,6 +221,51 @@ def test_what_a_mailing_earned_stands_on_its_own_screen(browse: Browse, own_shop
     assert "777" not in page
     assert "nobody had been shown" in page
     assert "no campaign of that name" in get(client, "campaigns?id=never").text
+
+
+def test_the_holdout_is_begun_read_and_ended(service: KeyedService, shop: Shop) -> None:
+    sign_in(service, "read")
+    fields = {"token": token_of(service.client), "act": "set", "share": "2"}
+    assert send(service.client, "holdout", fields).status_code == 403
+    sign_in(service, "admin")
+    page = get(service.client, "holdout").text
+    assert "There is no holdout" in page
+    assert 'name="share" inputmode="decimal" required value="2"' in page
+    assert send(service.client, "holdout", {"act": "set", "share": "2"}).status_code == 403
+    fields["token"] = token_of(service.client)
+    for wrong, problem in (("much", "'much' is no number"), ("95", "0.9"), ("0.001", "multiple")):
+        page = unescape(send(service.client, "holdout", fields | {"share": wrong}).text)
+        assert problem in page.partition('class="problem"')[2]
+        assert f'value="{wrong}"' in page
+    answer = send(service.client, "holdout", fields | {"share": "2,5 %"})
+    assert answer.headers["location"] == "holdout?done=held_out"
+    page = get(service.client, "holdout").text
+    assert "2.5 %" in page
+    assert "Nothing was computed of it yet" in page
+    admin = {"X-API-Key": service.credentials["admin"]}
+    assert service.client.get("/v1/holdout", headers=admin).json()["holdout"]["share"] == 0.025
+    answer = send(service.client, "holdout", fields | {"act": "end"})
+    assert answer.headers["location"] == "holdout?done=let_go"
+    assert "There is no holdout" in get(service.client, "holdout").text
+    changes = service.client.get("/v1/audit", headers=admin).json()["changes"]
+    assert [one["subject"] for one in changes[:2]] == ["holdout", "holdout"]
+
+
+def test_what_all_of_regulars_earned_is_told_with_an_interval(
+    browse: Browse, own_shop: Shop
+) -> None:
+    interval = {"low": 1.0, "high": 3.0, "relative_low": 0.1, "relative_high": 0.3}
+    revenue = COMPARED_EXAMPLE | {"variant": "personalised", "control": "held out"}
+    revenue |= {"difference": 2.0, "fixed": interval, "always_valid": interval}
+    counts = [{**COUNTED_EXAMPLE, "name": "held out", "customers": 150}]
+    counts.append({**COUNTED_EXAMPLE, "name": "personalised", "customers": 7_000})
+    results = {**RESULTS_EXAMPLE, "id": "holdout", "variants": counts, "comparisons": [revenue]}
+    facts = {"computed": results["computed"], "experiments": {"holdout": results}}
+    write_insight(own_shop.root, EXPERIMENTS, facts)
+    page = get(browse(own_shop.root, console=True), "holdout").text
+    assert "Revenue: more where it is personal" in page
+    assert "14,000" in page
+    assert "between 7,000 and 21,000, of 7,000 customers" in page
 
 
 def test_a_product_leads_to_the_rule_that_takes_it_out_of_mails(browse: Browse) -> None:
