@@ -6,12 +6,12 @@ share customers, so they never change the same placement: an answer is in one ex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NamedTuple, Self
 
-from models.data.segments import Segment
+from models.data.segments import NO_GROUPS, CustomerGroups
 from models.experiments.assignment import BUCKETS, bucket_of, derive_key, part_of
 from models.experiments.guardrails import Guardrail
 from models.rules.filters import Repeat
@@ -109,6 +109,8 @@ class Experiment:
     variants_key: bytes
     guardrails: tuple[Guardrail, ...] = ()
     segments: frozenset[str] = frozenset()  # empty: everyone
+    # Columns of the customers file with their values; empty: everyone
+    customers: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, document: Mapping[str, Any], secret: bytes, parse_rule: ParseRule) -> Self:
@@ -136,6 +138,7 @@ class Experiment:
             variants_key=derive_key(secret, f"variants {name}"),
             guardrails=tuple(map(Guardrail.read, document.get("guardrails", ()))),
             segments=frozenset(document.get("segments", ())),
+            customers=document.get("customers", {}),
         )
 
     @property
@@ -152,9 +155,9 @@ class Experiment:
         """Tell whether it changes the slates of a placement."""
         return not self.placements or placement in self.placements
 
-    def is_for(self, segment: Segment | None) -> bool:
-        """Tell whether customers of a segment take part; None: of no segment that may be used."""
-        return not self.segments or segment in self.segments
+    def is_for(self, groups: CustomerGroups) -> bool:
+        """Tell whether a customer of these groups, as far as they may be used, takes part."""
+        return groups.meet(self.segments, self.customers)
 
     def find_variant(self, subject: str) -> Variant | None:
         """Return the part of an id, one that was stopped too; None where it is in none."""
@@ -191,17 +194,17 @@ def find_assigned(
     subjects: Mapping[AssignedBy, str | None],
     placement: str | None,
     moment: int,
-    segment: Segment | None = None,
+    groups: CustomerGroups = NO_GROUPS,
 ) -> AssignedVariant | None:
     """Return the part that somebody is in at a placement and a moment, None for none.
 
-    `subjects`: their ids, as far as they are known. `segment`: theirs, where it may be used.
+    `subjects`: their ids, as far as they are known. `groups`: theirs, where they may be used.
     """
     for experiment in experiments:
         subject = subjects[experiment.by]
         if subject is None or not experiment.runs_at(moment) or not experiment.is_at(placement):
             continue
-        if not experiment.is_for(segment):
+        if not experiment.is_for(groups):
             continue
         variant = experiment.find_variant(subject)
         if variant is not None and variant.runs_at(moment):

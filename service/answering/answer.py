@@ -130,8 +130,8 @@ def assign_variant(
     """Return the query as the experiment that its customer or session is in has it answered."""
     if query.assigned is not None:
         return query
-    segment = find_groups(live, query.named_customer, query.purpose, knowledge).segment
-    return query.assign(live.find_assigned(query.subjects, query.placement, query.as_of, segment))
+    groups = find_groups(live, query.named_customer, query.purpose, knowledge)
+    return query.assign(live.find_assigned(query.subjects, query.placement, query.as_of, groups))
 
 
 def find_groups(

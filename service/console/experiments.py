@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from service.console.api import ApiAnswer, address
+from service.console.customer_columns import read_columns
 from service.console.customers import PLACEMENTS
 from service.console.render import link
 from service.console.visit import Move, ScreenContent, ScreenVisit
@@ -16,6 +17,7 @@ GUARDED: Final = ("revenue", "conversion", "refusals")  # that the form offers
 CHANGES: Final = ("nothing", "exclude", "include", "off", "category", "model")
 PLANNED_DAYS: Final = 28
 INTERVALS: Final = ("fixed", "always_valid")
+LISTS: Final = ("placements", "segments")
 DIGITS: Final = 9  # of shares; the API says which are too many
 LEAST_REACH: Final = 0.05  # of the axis to both sides of 0
 MOST_REACH: Final = 1.0
@@ -118,8 +120,11 @@ def read_form(form: Mapping[str, str]) -> dict[str, Any]:
     }
     if "layer" in sent:
         body["layer"] = sent["layer"]
-    if "placements" in sent:
-        body["placements"] = [part.strip() for part in sent["placements"].split(",")]
+    for name in LISTS:
+        if name in sent:
+            body[name] = [part.strip() for part in sent[name].split(",") if part.strip()]
+    if "columns" in sent:
+        body["customers"] = read_columns(sent["columns"])
     for name in ("starts", "ends"):
         if name in sent:
             body[name] = f"{sent[name][:16]}:00Z"

@@ -18,7 +18,7 @@ from models.data.catalogue import Catalogue
 from models.data.customers import NO, YES
 from models.data.events import DAY
 from models.data.ids import IdIndex
-from models.data.segments import Segment
+from models.data.segments import NO_GROUPS, CustomerGroups, Segment
 from models.experiments.experiment import (
     AssignedBy,
     AssignedVariant,
@@ -107,19 +107,19 @@ class LiveCatalogue:
         subjects: Mapping[AssignedBy, str | None],
         placement: str | None,
         as_of: int | None,
-        segment: Segment | None = None,
+        groups: CustomerGroups = NO_GROUPS,
     ) -> AssignedVariant | None:
         """Return the part of an experiment that somebody is in, None for none.
 
-        `as_of`: the moment that is asked for, None for the clock's. `segment`: theirs, where it may
-        be used. Nobody in the holdout takes part, not even who asks to be personalised.
+        `as_of`: the moment that is asked for, None for the clock's. `groups`: theirs, where they
+        may be used. Nobody in the holdout takes part, not even who asks to be personalised.
         """
         moment, customer_id = self.clock if as_of is None else as_of, subjects[AssignedBy.CUSTOMER]
         if not self.experiments or moment is None:
             return None
         if self.holdout and customer_id is not None and self.holdout.holds(customer_id):
             return None
-        return find_assigned(self.experiments, subjects, placement, moment, segment)
+        return find_assigned(self.experiments, subjects, placement, moment, groups)
 
     def recall_variant(
         self, names: tuple[str, str] | None, *, is_shown: bool

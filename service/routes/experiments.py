@@ -22,6 +22,7 @@ from service.routes.registration import Operation, Tag
 from service.routes.request_context import actor_of, get_responder, read_store, write_store
 from service.routes.responses import uncached_json
 from service.routes.route_classes import BareRoute, QueryRoute
+from service.routes.value_warnings import find_value_warnings
 from service.schemas.experiments import (
     ExperimentBody,
     ExperimentDocument,
@@ -63,7 +64,7 @@ async def get_experiment(request: Request, experiment_id: ExperimentId) -> Respo
     documents = await read_store(request, read_documents)
     for document in documents.experiments:
         if document["id"] == experiment_id:
-            return _describe(document, documents.secret)
+            return await _describe(request, document, documents.secret)
     raise NotFound("There is no experiment of that id.")
 
 
@@ -73,7 +74,8 @@ async def put_experiment(
     """Create an experiment, or replace the one with this id.
 
     It holds in the very next answer. Of one that has begun only the end may change, since
-    customers would change sides otherwise.
+    customers would change sides otherwise. Values of `customers` that nobody has stand under
+    `warnings`.
     """
     if experiment_id == HOLDOUT:
         raise _invalid([RuleProblem("id", "is the holdout's; use PUT /v1/holdout")])
@@ -114,7 +116,7 @@ async def _write(request: Request, work: Callable[[int, str, Change], Document])
     change = partial(_change, work, int(time.time()), actor_of(request))
     document, secret = await write_store(request, change)
     _pin_models(get_responder(request).active.pin, document)
-    return _describe(document, secret)
+    return await _describe(request, document, secret)
 
 
 def _change(
@@ -283,7 +285,7 @@ def _pin_models(pin: Callable[[str, int, int], None], document: Document) -> Non
             pin(variant["model_version"], ends, now)
 
 
-def _describe(document: Document, secret: bytes) -> Response:
+async def _describe(request: Request, document: Document, secret: bytes) -> Response:
     content = {
         "experiment": document,
         "state": _state_of(document, int(time.time())),
@@ -291,6 +293,7 @@ def _describe(document: Document, secret: bytes) -> Response:
             "layer_key": derive_key(secret, f"layer {document['layer']}").hex(),
             "variants_key": derive_key(secret, f"variants {document['id']}").hex(),
         },
+        "warnings": await find_value_warnings(request, document.get("customers", {})),
     }
     return uncached_json(content)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from functools import partial
 from typing import Annotated, Any, Final
@@ -10,12 +9,12 @@ from typing import Annotated, Any, Final
 from fastapi import Body, Path, Query, Request, Response
 from sqlalchemy import Connection
 
-from models.rules.unknown_names import find_unknown_values
 from service.errors import PROBLEMS, TOO_LARGE, Conflict, NotFound, problem_schema
 from service.routes.registration import Operation, Tag
-from service.routes.request_context import actor_of, get_responder, read_store, write_store
+from service.routes.request_context import actor_of, read_store, write_store
 from service.routes.responses import uncached_json
 from service.routes.route_classes import BareRoute, QueryRoute
+from service.routes.value_warnings import find_value_warnings
 from service.schemas.offers import OfferBody, OfferDocument, OffersAnswer, StoredOffer
 from service.schemas.pages import Listing, PagingOptions
 from service.schemas.parameters import Id
@@ -76,16 +75,7 @@ async def delete_offer(request: Request, offer_id: OfferId) -> Response:
 
 async def _answer(request: Request, described: Described) -> Response:
     """Answer with an offer, and with what may be mistaken in it as far as a model tells."""
-    responder = get_responder(request)
-    live = await asyncio.to_thread(responder.computer.find_live, responder.active.current)
-    warnings = []
-    if live is not None:
-        wanted = described["offer"].get("customers", {})
-        customers = live.model.recommender.model.customers
-        warnings = [
-            {"field": problem.field, "problem": problem.sentence}
-            for problem in find_unknown_values(wanted, customers)
-        ]
+    warnings = await find_value_warnings(request, described["offer"].get("customers", {}))
     return uncached_json({**described, "warnings": warnings})
 
 

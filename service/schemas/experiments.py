@@ -14,9 +14,9 @@ from models.experiments.guardrails import GuardedFigure
 from models.rules.filters import Repeat
 from models.rules.shop_rules import Moment, format_moment
 from service.patterns import PLACEMENT
-from service.schemas.base import AnswerModel, examples
+from service.schemas.base import AnswerModel, Warnings, examples
 from service.schemas.pages import Next
-from service.schemas.parameters import WHOLE_NUMBER, Id, Name
+from service.schemas.parameters import WHOLE_NUMBER, ColumnValues, Id, Name
 from service.schemas.rules import RuleBody
 
 MAX_VARIANTS: Final = 10
@@ -246,6 +246,7 @@ class ExperimentBody(BaseModel):
             examples=[["at_risk"]],
         ),
     ] = []  # pydantic copies it
+    customers: ColumnValues = {}  # pydantic copies it
     guardrails: Annotated[
         list[GuardrailBody],
         Field(
@@ -261,8 +262,11 @@ class ExperimentBody(BaseModel):
             raise ValueError("`ends` should be a moment after `starts`")
         if self.layer_to <= self.layer_from:
             raise ValueError("`layer_to` should be above `layer_from`")
-        if self.segments and self.by is AssignedBy.SESSION:
-            raise ValueError("`segments` are of customers; leave them out or set `by` to customer")
+        for name in ("segments", "customers"):
+            if getattr(self, name) and self.by is AssignedBy.SESSION:
+                raise ValueError(
+                    f"`{name}` are of customers; leave them out or set `by` to customer"
+                )
         return self
 
     def document(self, experiment_id: str, starts: int) -> dict[str, Any]:
@@ -275,12 +279,13 @@ class ExperimentBody(BaseModel):
             "layer_to": self.layer_to,
             "placements": sorted(set(self.placements)),
             "segments": sorted(set(self.segments)),
+            "customers": self.customers,
             "starts": format_moment(self.starts if self.starts is not None else starts),
             "ends": format_moment(self.ends),
             "variants": [variant.document() for variant in self.variants],
             "guardrails": [guardrail.model_dump(mode="json") for guardrail in self.guardrails],
         }
-        return {name: value for name, value in values.items() if value != []}
+        return {name: value for name, value in values.items() if value not in ([], {})}
 
 
 class ExperimentState(StrEnum):
@@ -309,6 +314,7 @@ class ExperimentDocument(AnswerModel):
                 "experiment": STORED_EXPERIMENT,
                 "state": "planned",
                 "assignment": ASSIGNMENT_EXAMPLE,
+                "warnings": [],
             }
         )
     )
@@ -318,6 +324,7 @@ class ExperimentDocument(AnswerModel):
     )
     state: ExperimentState = Field(description="Where it stands.")
     assignment: Assignment = Field(description="Keys of its assignment.")
+    warnings: Warnings
 
 
 class StoredExperiment(AnswerModel):

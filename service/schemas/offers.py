@@ -6,14 +6,13 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from models.data.customers import MAX_COLUMNS, MAX_VALUES
 from models.data.segments import SEGMENTS, SegmentName
 from models.mail.mailings import MailKind
 from models.rules.shop_rules import LAST_ORDER, Moment, format_moment
 from service.patterns import CODE, LOCALE, NO_NUL, PLACEMENT
 from service.schemas.base import WARNING_EXAMPLE, AnswerModel, Warnings, examples
 from service.schemas.pages import Next
-from service.schemas.parameters import WHOLE_NUMBER
+from service.schemas.parameters import WHOLE_NUMBER, ColumnValues
 
 MAX_LANGUAGES: Final = 50
 MAX_CODES: Final = 10_000  # of one call
@@ -32,8 +31,6 @@ COUNTS_EXAMPLE: Final[dict[str, Any]] = {"given": 0, "left": 2}
 
 Code = Annotated[str, Field(pattern=CODE)]
 Text = Annotated[str, Field(min_length=1, max_length=500, pattern=NO_NUL)]
-ColumnName = Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL)]
-ColumnValue = Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL)]
 Language = Annotated[str, Field(pattern=LOCALE)]
 
 
@@ -78,16 +75,7 @@ class OfferBody(BaseModel):
             examples=[["connected"]],
         ),
     ] = []  # pydantic copies it
-    customers: Annotated[
-        dict[ColumnName, Annotated[list[ColumnValue], Field(min_length=1, max_length=MAX_VALUES)]],
-        Field(
-            max_length=MAX_COLUMNS,
-            description="Columns of the customers file, each with values: customers who have one "
-            "of them in each column. By default everyone. It takes the same consents as "
-            "`segments`.",
-            examples=[{"tier": ["gold"]}],
-        ),
-    ] = {}  # pydantic copies it
+    customers: ColumnValues = {}  # pydantic copies it
     placements: Annotated[
         list[Annotated[str, Field(pattern=PLACEMENT)]],
         Field(max_length=100, description="Placements it stands at. By default all.",
@@ -145,9 +133,7 @@ class OfferBody(BaseModel):
             "code": self.code,
             "single_use": self.codes is not None or None,
             "segments": sorted(set(self.segments)),
-            "customers": {
-                name: sorted(set(values)) for name, values in sorted(self.customers.items())
-            },
+            "customers": self.customers,
             "placements": sorted(set(self.placements)),
             "occasions": sorted({occasion.value for occasion in self.occasions}),
             "starts": format_moment(self.starts),

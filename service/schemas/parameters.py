@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from models.assembly.cards import is_locale
+from models.data.customers import MAX_COLUMNS, MAX_VALUES
 from models.data.timestamps import parse_timestamp
 from models.rules.filter_language import MAX_CHARACTERS, canonical_filter
 from models.rules.filters import Repeat
@@ -35,6 +36,10 @@ def parse_moment(value: Any) -> int:
         return parse_timestamp(value)
     except (ValueError, OverflowError):
         raise ValueError("should be an ISO 8601 date or time, like 2017-12-31T23:55:00Z") from None
+
+
+def sort_column_values(wanted: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {name: sorted(set(values)) for name, values in sorted(wanted.items())}
 
 
 def convert_whole_number(value: Any) -> Any:
@@ -76,6 +81,17 @@ ProductIds = Annotated[
     AfterValidator(sort_ids),
 ]
 Name = Annotated[str, Field(min_length=1, max_length=500)]
+ShortName = Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL)]
+ColumnValues = Annotated[
+    dict[ShortName, Annotated[list[ShortName], Field(min_length=1, max_length=MAX_VALUES)]],
+    Field(
+        max_length=MAX_COLUMNS,
+        description="Columns of the customers file, each with values: customers who have one of "
+        "them in each column. By default everyone. It takes the same consents as `segments`.",
+        examples=[{"tier": ["gold"]}],
+    ),
+    AfterValidator(sort_column_values),
+]
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Moment = Annotated[int, BeforeValidator(parse_moment), WithJsonSchema(DATE_OR_TIME)]
 Locale = Annotated[

@@ -102,6 +102,31 @@ def test_a_rule_holds_for_customers_with_the_value_alone(client: TestClient) -> 
     assert refused(client.put("/v1/rules/no", json={**rule, "customers": {"tier": []}}))
 
 
+def test_an_experiment_is_for_customers_with_the_value_who_allow_it(client: TestClient) -> None:
+    body = {
+        "ends": "2999-01-01T00:00:00Z",
+        "variants": [{"name": "as now", "share": 0}, {"name": "off", "share": 1, "shown": False}],
+        "customers": {"tier": ["platinum", "gold"]},
+    }
+    made = client.put("/v1/experiments/x", json=body).json()
+    assert made["experiment"]["customers"] == GOLD
+    assert [one["field"] for one in made["warnings"]] == ["customers.tier"]
+    assert client.get("/v1/experiments/x").json()["warnings"] == made["warnings"]
+
+    def variant_of(customer: str, **options: Any) -> Any:
+        return answer(client, customer, **options)["variant"]
+
+    assert [variant_of(who) for who in ("c00", "c01", "stranger")] == ["off", None, None]
+    say(client, "c00", personalize_email=False)
+    assert variant_of("c00", placement="email") is None
+    say(client, "c02", train=False)
+    assert variant_of("c02") is None
+    changed = client.put("/v1/experiments/x", json={**body, "customers": {"tier": ["silver"]}})
+    assert (changed.status_code, "`customers`" in changed.json()["detail"]) == (409, True)
+    for wrong in ({"customers": {"tier": []}}, {"by": "session"}):
+        assert refused(client.put("/v1/experiments/y", json={**body, **wrong}))
+
+
 def test_customers_are_told_what_the_model_holds_of_them(client: TestClient) -> None:
     learned = [
         client.get(f"/v1/customers/{who}/export").json()["learned"] for who in ("c00", "c03")

@@ -133,7 +133,7 @@ def compute_experiments(
         with store.connection.begin():
             stored = read_experiments(store.experiments())
             measured = PurposeConsents.read(store, source.learned, source.unasked)
-            observed = read_observed(workspace, store, purchases, stored, measured, now)
+            observed = read_observed(workspace, store, purchases, stored, measured, source)
         found = compare_all(observed, stored, source.unasked, now, earlier)
     facts = {"computed": format_timestamp(now), "experiments": found}
     reporter.say(f"Written to {write_insight(source.registry, EXPERIMENTS, facts)}")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from models.data.customer_figures import CustomerFigures
 from models.data.customers import PERSONALIZE_EMAIL, TRAIN
 from models.data.events import PURCHASE, Events, order_code
-from models.data.segments import NO_GROUPS, CustomerGroups, Segment
+from models.data.segments import NO_GROUPS, CustomerGroups
 from models.data.shop_time import SalesDay, ShopTime
 from models.experiments.experiment import AssignedBy, AssignedVariant, Experiment, find_assigned
 from models.experiments.holdout import Holdout
@@ -96,16 +96,16 @@ class CurrentModel:
         return groups if self.recommender.allows(customer_id, TRAIN, update) else NO_GROUPS
 
     def find_assigned(
-        self, customer_id: str, placement: str, moment: int, segment: Segment | None = None
+        self, customer_id: str, placement: str, moment: int, groups: CustomerGroups = NO_GROUPS
     ) -> AssignedVariant | None:
         """Return the part of an experiment that a customer is in, as the service would.
 
-        `segment`: theirs, where it may be used.
+        `groups`: theirs, where they may be used.
         """
         if self.holdout is not None and self.holdout.holds(customer_id):
             return None
         subjects = {AssignedBy.CUSTOMER: customer_id, AssignedBy.SESSION: None}
-        return find_assigned(self.experiments, subjects, placement, moment, segment)
+        return find_assigned(self.experiments, subjects, placement, moment, groups)
 
     def find_offers(
         self, customer_id: str, update: CustomerUpdate, situation: OfferSituation

@@ -236,7 +236,7 @@ def _mail(
     rules = rules if recipient.as_of is None else current.rules
     moment = export.began if recipient.as_of is None else recipient.as_of
     groups = current.find_groups(customer_id, update)
-    assigned = current.find_assigned(customer_id, EMAIL_PLACEMENT, moment, groups.segment)
+    assigned = current.find_assigned(customer_id, EMAIL_PLACEMENT, moment, groups)
     variant = assigned.variant if assigned else EVERYONE
     if not variant.shown:
         return None

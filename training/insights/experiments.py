@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from models.data.customers import MEASURE, NEVER_ASKED, PERSONALIZE_EMAIL, PERSONALIZE_WEB, YES
 from models.data.events import DAY
-from models.data.segments import SEGMENTS
+from models.data.segments import NO_GROUPS, SEGMENTS, CustomerGroups
 from models.data.timestamps import format_timestamp
 from models.experiments.assignment import BUCKETS
 from models.experiments.experiment import AssignedBy, Experiment
@@ -29,6 +29,7 @@ from training.insights.exposed import read_exposed
 from training.insights.moved import find_moved
 from training.insights.purpose_consents import PurposeConsents
 from training.insights.sessions import SessionEvents, prepare_sessions
+from training.insights.source import InsightSource
 from training.insights.statistics.compare import (
     MIN_CUSTOMERS,
     Past,
@@ -82,6 +83,8 @@ class Observed:
     purchases: Purchases
     exposed: Mapping[str, Set[str]]  # customers who got or saw a slate of an experiment, by its id
     sessions: SessionEvents | None  # None: no experiment is by session
+    # What the customers file says of a customer, by the model in service
+    find_columns: Callable[[str], frozenset[tuple[str, str]]]
 
 
 @dataclass(frozen=True)
@@ -104,10 +107,10 @@ def read_observed(
     purchases: Purchases,
     stored: StoredExperiments,
     measured: PurposeConsents,
-    now: int,
+    source: InsightSource,
 ) -> Observed:
     """Read of a store what experiments that have begun are compared by, beside the purchases."""
-    begun = [one for one in stored.experiments if one.starts < now]
+    begun = [one for one in stored.experiments if one.starts < source.now]
     by_customer = [one.starts for one in begun if one.by is AssignedBy.CUSTOMER]
     by_session = [one.starts - stored.span_of(one) for one in begun if one.by is AssignedBy.SESSION]
     exposed: Mapping[str, Set[str]] = {}
@@ -116,7 +119,9 @@ def read_observed(
         exposed = read_exposed(workspace, store, measured, min(by_customer))
     if by_session:
         sessions = SessionEvents.read(workspace, store, measured, min(by_session))
-    return Observed(purchases, exposed, sessions)
+    learned = source.learned
+    find_columns = learned.find_columns if learned else lambda _: NO_GROUPS.columns
+    return Observed(purchases, exposed, sessions, find_columns)
 
 
 def compare_all(
@@ -144,7 +149,7 @@ def compare_all(
             facts = _compare_sessions(observed.sessions, comparison)
         else:
             exposed = observed.exposed.get(experiment.id, frozenset())
-            counted = measured & _find_in_segments(lines, len(measured), experiment)
+            counted = measured & _find_meeting(observed, lines, experiment)
             facts = _compare(purchases, lines, refusals, comparison, counted, exposed)
         stops = _find_stops(facts, earlier.get(experiment.id, {}), now)
         offering = {variant.name for variant in experiment.variants if variant.offers}
@@ -332,16 +337,23 @@ def _find_groups(
     return pa.array(names, pa.string())
 
 
-def _find_in_segments(lines: SoldLines, users: int, experiment: Experiment) -> NDArray[np.bool_]:
-    """Return which customers were in a segment of an experiment when it began: (u,).
+def _find_meeting(
+    observed: Observed, lines: SoldLines, experiment: Experiment
+) -> NDArray[np.bool_]:
+    """Return which customers an experiment is for: (u,).
 
-    Later segments do not count: what is shown may change them.
+    Segments are those when it began: what is shown may change them. Columns of the customers file
+    are known as they are now.
     """
-    if not experiment.segments:
-        return np.ones(users, np.bool_)
-    codes = [SEGMENTS.index(segment) for segment in SEGMENTS if segment in experiment.segments]
-    inside: NDArray[np.bool_] = np.isin(find_segments_at(lines, users, experiment.starts), codes)
-    return inside
+    customer_ids = observed.purchases.customer_ids
+    meeting = np.ones(len(customer_ids), np.bool_)
+    if experiment.segments:
+        codes = [SEGMENTS.index(segment) for segment in SEGMENTS if segment in experiment.segments]
+        meeting &= np.isin(find_segments_at(lines, len(meeting), experiment.starts), codes)
+    if experiment.customers:
+        groups = [CustomerGroups(None, observed.find_columns(name)) for name in customer_ids]
+        meeting &= np.array([one.meet(None, experiment.customers) for one in groups], np.bool_)
+    return meeting
 
 
 def _find_measured(purchases: Purchases, unasked: int) -> NDArray[np.bool_]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from models.data.segments import CustomerGroups, Segment
 from models.experiments.experiment import AssignedBy, Experiment, find_assigned
 from models.experiments.holdout import Holdout
 from models.rules.shop_rules import ExcludeRule, ProductSelector, read_moment
@@ -49,6 +50,20 @@ def test_an_experiment_runs_from_its_begin_to_its_end_at_its_placements() -> Non
     assert assigned(home, at="2026-12-01T11:59:59Z") == assigned(home, at=ONE) == {None}
     assert assigned(experiment(stopped="2026-12-01T12:30:00Z"), at="2026-12-01T12:30:00Z") == {None}
     assert assigned(experiment(by="session")) == {None}
+
+
+def test_an_experiment_for_a_column_is_for_those_who_have_one_of_its_values() -> None:
+    golden = experiment(segments=["lapsed"], customers={"tier": ["gold", "iron"]})
+    subjects = {AssignedBy.CUSTOMER: "1", AssignedBy.SESSION: None}
+
+    def takes_part(*groups: Any) -> bool:
+        who = CustomerGroups(*groups)
+        return find_assigned([golden], subjects, "home", read_moment(NOON), who) is not None
+
+    assert takes_part(Segment.LAPSED, frozenset({("tier", "iron"), ("country", "SE")}))
+    assert not takes_part(Segment.LAPSED, frozenset({("tier", "silver")}))
+    assert not takes_part(Segment.NEW, frozenset({("tier", "gold")}))
+    assert not takes_part(Segment.LAPSED)
 
 
 def test_experiments_in_two_parts_of_a_layer_share_nobody() -> None:

@@ -284,6 +284,10 @@ def test_an_experiment_is_started_and_stopped(page: Page, port: int) -> None:
     expect(page.get_by_role("combobox", name="Version", exact=True)).to_be_hidden()
     page.get_by_label("Placements, with commas").fill("home")
     page.get_by_label("Refusals").fill("50")
+    page.get_by_label("Columns of the customers file").fill("tier=")
+    page.get_by_role("button", name="Start the experiment").click()
+    expect(page.get_by_role("alert")).to_contain_text("no column and value")
+    page.get_by_label("Columns of the customers file").fill("")
     page.get_by_role("button", name="Start the experiment").click()
     expect(page.get_by_role("status")).to_contain_text("The experiment was kept")
     path = f"/v1/customers/{CUSTOMER}/recommendations?placement=home"

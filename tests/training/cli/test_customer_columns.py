@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from models.artifact.insights import read_insight
 from models.artifact.registry import Registry
+from models.data.events import DAY, VIEW
+from models.data.timestamps import format_timestamp
 from models.recommender import Recommender
+from service.store.events import Event, EventLine
+from service.store.events import write as write_events
+from service.store.experiments import EXPERIMENTS
 from service.store.offers import OFFERS
 from service.store.store import Store
 from tests.support.corner_shop import SETTINGS, run, train, write
@@ -94,6 +100,40 @@ def test_an_offer_to_a_tier_stands_in_a_file_for_it_alone(shop: Path, tmp_path: 
     assert run(*export, "--output", output, "--layout", "wide") == 0
     offered = {row["customer_id"] for row in rows_of(output) if row["offer_code"] == "AU"}
     assert offered == {"c01"}
+
+
+def test_an_experiment_for_a_tier_is_in_a_file_and_in_its_results(
+    shop: Path, tmp_path: Path
+) -> None:
+    url, output = new_store("sqlite", tmp_path), tmp_path / "slates.csv"
+    store, now = Store(url, tmp_path / "run"), 1_900_000_000
+    document = {
+        "id": "golden",
+        "by": "customer",
+        "layer": "main",
+        "layer_from": 0.0,
+        "layer_to": 1.0,
+        "starts": format_timestamp(now - 30 * DAY),
+        "ends": "2999-01-01T00:00:00Z",
+        "variants": [{"name": "all", "share": 1.0}, {"name": "none", "share": 0.0}],
+        "customers": {"Tier": ["gold"]},
+    }
+    put = partial(EXPERIMENTS.put, name="golden", document=document, time=1, actor="")
+    store.write(put).result(10)
+    view = Event("e", VIEW, now - DAY, (EventLine("p1"),), customer_id="c01")
+    store.write(lambda change: write_events(change, [view])).result(10)
+    store.close()
+    registry = shop / "registry"
+    export = ("export", "--registry", registry, "--store", url, "--output", output)
+    assert run(*export, now=now) == 0
+    assert {row["customer_id"] for row in rows_of(output) if row["experiment"]} == {"c01"}
+    bought = [f"c{number:02},bread,{format_timestamp(now - 40 * DAY)}" for number in range(1, 6)]
+    orders = write(tmp_path, bought, header="customer_id,product_id,timestamp")
+    results = ("experiments", "results", "--purchases", orders, url)
+    assert run(*results, "--registry", registry, now=now) == 0
+    told = (read_insight(registry, "experiments") or {})["experiments"]["golden"]
+    counted = sum(variant["customers"] for variant in told["variants"])
+    assert counted == 2  # c04, who takes part on pages, too
 
 
 @pytest.mark.parametrize(
