@@ -1,4 +1,4 @@
-"""How fast filters, rankings and pages are: `python -m benchmarks.callers --registry DIR`.
+"""How fast filters, rankings, pages and batches are: `python -m benchmarks.callers --registry DIR`.
 
 Prints a table; the numbers of record are in benchmarks/README.md.
 """
@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import os
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -40,6 +42,8 @@ from tests.support.shop import Product, catalogue_of
 PRODUCTS: Final = 100_000
 GIVEN: Final = 1_000
 CALLS: Final = 300
+RECIPIENTS: Final = 1_000
+TURNS: Final = 4
 COLORS: Final = ("red", "blue", "green", "black", "white")
 TEN_CONDITIONS: Final = (
     'product.price < 120 && product.price >= 3 && product.in_stock && product.category != "c9"'
@@ -208,6 +212,39 @@ def measure_pages(registry: Path, shop: Recommender) -> None:
         row("HTTP, a page of five slates, cached", *times_ms(calls))
 
 
+def measure_batches(registry: Path, shop: Recommender) -> None:
+    """Measure 1,000 slates in one call, and in 1,000 calls that all workers answer at once."""
+    drawn = Random(13).sample(list(shop.model.customers.ids), 2 * RECIPIENTS)
+    workers = len(os.sched_getaffinity(0))
+    settings = {"workers": workers, "cache_bytes": 0, "deadline_ms": 10_000, "scoring_queue": 1000}
+    with server(registry, **settings) as (port, _, _):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
+        for turn in range(TURNS):
+            half = drawn[:RECIPIENTS] if turn % 2 else drawn[RECIPIENTS:]
+            body = orjson.dumps({"recipients": [{"customer_id": name} for name in half]})
+            started = time.perf_counter()
+            post(connection, "/v1/recommendations/batch", body)
+            seconds = time.perf_counter() - started
+            row("slates a second, one batch of 1,000", RECIPIENTS / seconds, seconds, "/s, s")
+            started = time.perf_counter()
+            ask_each(port, half, 4 * workers)
+            seconds = time.perf_counter() - started
+            row("slates a second, 1,000 calls", RECIPIENTS / seconds, seconds, "/s, s")
+
+
+def ask_each(port: int, customers: Sequence[str], connections: int) -> None:
+    """Ask for the slate of each customer over so many connections."""
+
+    def ask(part: Sequence[str]) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
+        for customer in part:
+            post(connection, "/v1/recommendations", orjson.dumps({"customer_id": customer}))
+        connection.close()
+
+    with ThreadPoolExecutor(connections) as pool:
+        list(pool.map(ask, [customers[first::connections] for first in range(connections)]))
+
+
 def post(connection: http.client.HTTPConnection, path: str, body: bytes) -> dict[str, Any]:
     """Return the answer to a body. Raises RuntimeError for one that is no 200."""
     connection.request("POST", path, body, {"Content-Type": "application/json"})
@@ -234,6 +271,7 @@ def main() -> None:
     measure_changes(shop)
     measure_rankings(arguments.registry, shop)
     measure_pages(arguments.registry, shop)
+    measure_batches(arguments.registry, shop)
 
 
 if __name__ == "__main__":

@@ -46,9 +46,11 @@ from service.model.segments import SegmentFollower
 from service.routes.api import add_api
 from service.runtime.circuit_breaker import CircuitBreaker
 from service.runtime.metrics import Metrics, join_workers
+from service.runtime.peers import SUFFIX
 from service.runtime.tracing import start_tracing
 from service.runtime.workers import end_with_supervisor
 from service.settings import Settings
+from service.shops.batch_pool import open_batches
 from service.shops.shop import Shop
 from service.shops.shop_settings import settings_of
 from service.shops.shops import Shops
@@ -78,7 +80,8 @@ def create(settings: Settings | None = None) -> FastAPI:
     """Return the ASGI application; without settings they come from the environment."""
     settings = settings or Settings.from_environment(os.environ)
     end_with_supervisor()
-    join_workers()
+    seat = join_workers()
+    own_socket = seat.with_suffix(SUFFIX) if seat else None
     metrics = Metrics()
     tracing = start_tracing(settings.otlp_endpoint, settings.trace_share)
 
@@ -87,8 +90,12 @@ def create(settings: Settings | None = None) -> FastAPI:
         # Imported modules are no garbage; looking through them would stop every thread for 100 ms.
         gc.freeze()
         try:
-            async with open_shops(settings, metrics) as shops:
+            async with (
+                open_shops(settings, metrics) as shops,
+                open_batches(shops, settings, own_socket) as batches,
+            ):
                 app.state.shops, app.state.responder = shops, shops.main.responder
+                app.state.batches = batches
                 # The connections of the process count in them, and send what is ready
                 yield {"metrics": metrics, "ready_answers": ReadyAnswers(_ready_bytes(settings))}
         finally:
@@ -110,7 +117,7 @@ def create(settings: Settings | None = None) -> FastAPI:
     )
     add_middleware(app, settings, metrics, tracing)
     add_handlers(app)
-    add_api(app, settings)
+    add_api(app)
     if settings.demo:
         from service.demo.routes import add_demo  # read only where it is asked for
 

@@ -43,7 +43,6 @@ from service.routes.clicks import add_click_routes
 from service.routes.docs_page import add_docs
 from service.routes.registration import add_operations
 from service.routes.route_classes import IdConvertor
-from service.settings import Settings
 
 OPERATIONS: Final = (
     *slates.OPERATIONS,
@@ -79,10 +78,9 @@ OPERATIONS: Final = (
 )
 
 
-def add_api(app: FastAPI, settings: Settings) -> None:
+def add_api(app: FastAPI) -> None:
     """Add every call, the links of mails and the documentation."""
     register_url_convertor("id", IdConvertor())
-    batch.set_batch_slots(app, settings)
     add_operations(app, OPERATIONS)
     add_click_routes(app)
     add_docs(app)

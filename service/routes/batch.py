@@ -10,7 +10,7 @@ from functools import partial
 from typing import Annotated, Any, Final, NamedTuple, TypeVar
 
 import orjson
-from fastapi import Body, FastAPI, Request
+from fastapi import Body, Request
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 
@@ -26,26 +26,17 @@ from service.errors import (
 )
 from service.routes.queries import customer_query
 from service.routes.registration import Operation, Tag
-from service.routes.request_context import get_responder
+from service.routes.request_context import get_responder, get_shop
 from service.routes.responses import JSON, NO_STORE
 from service.runtime.logs import format_location
 from service.schemas.answers import SlateAnswer
 from service.schemas.batch import BatchAnswer, BatchOptions, Recipient, RecipientProblem
 from service.schemas.parameters import CustomerOptions
-from service.settings import Settings
+from service.shops.batch_pool import BatchPool
 
 T = TypeVar("T")
 NDJSON: Final = "application/x-ndjson"
-MAX_PENDING_ANSWERS: Final = 16  # of a call: computed, or waiting until those before them are sent
 log: Final = logging.getLogger("regulars.batch")
-
-
-def set_batch_slots(app: FastAPI, settings: Settings) -> None:
-    """Limit the slates that all batches of a process compute at once.
-
-    A single slate then waits for one of a batch at most, or has a thread of its own.
-    """
-    app.state.batch_slots = asyncio.Semaphore(max(1, settings.thread_count() - 1))
 
 
 class RecipientAnswer(NamedTuple):
@@ -64,12 +55,13 @@ async def batch_recommendations(
     With `Accept: application/x-ndjson` each answer is a line, sent as soon as it is ready.
     """
     get_responder(request).model()  # raises NoModel: after the first line a 503 comes too late
-    common = options.common()
+    common, pool = options.common(), _get_pool(request)
+    pool.look_for_peers()
     calls = (
         partial(_answer, request, common, index, recipient)
         for index, recipient in enumerate(options.recipients)
     )
-    answers = run_in_order(calls, MAX_PENDING_ANSWERS)
+    answers = run_in_order(calls, pool.pending_answers)
     as_lines = NDJSON in request.headers.get("accept", "")
     return StreamingResponse(
         _write_lines(answers) if as_lines else _write_document(answers),
@@ -101,18 +93,16 @@ async def run_in_order(
 async def _answer(
     request: Request, common: CustomerOptions, index: int, body: Any
 ) -> RecipientAnswer:
-    responder = get_responder(request)
     try:
         recipient = _parse_recipient(body)
-        async with _get_slots(request):
-            query = customer_query(request, recipient.customer_id, recipient.options(common))
-            served = await responder.respond(query, limited=request.state.limited)
-        responder.note_delivery(served)
-        return RecipientAnswer(served.body, is_slate=True)
+        query = customer_query(request, recipient.customer_id, recipient.options(common))
+        shop, limited = get_shop(request), request.state.limited
+        slate = await _get_pool(request).respond(shop, query, limited=limited)
+        return RecipientAnswer(slate, is_slate=True)
     except Problem as error:
         problem = error
     except Exception as error:  # it is this recipient's alone, and the log gets no id
-        responder.metrics.errors.inc()
+        get_responder(request).metrics.errors.inc()
         log.error("unexpected %s at %s", type(error).__name__, format_location(error))
         problem = InternalError()
     answer = {
@@ -123,9 +113,9 @@ async def _answer(
     return RecipientAnswer(orjson.dumps(answer), is_slate=False)
 
 
-def _get_slots(request: Request) -> asyncio.Semaphore:
-    slots: asyncio.Semaphore = request.app.state.batch_slots
-    return slots
+def _get_pool(request: Request) -> BatchPool:
+    pool: BatchPool = request.app.state.batches
+    return pool
 
 
 def _parse_recipient(body: Any) -> Recipient:

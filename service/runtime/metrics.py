@@ -36,6 +36,7 @@ from service.runtime.room import take_room
 
 DIRECTORY_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 DIRECTORY_PREFIX: Final = "metrics-"
+SEAT_PREFIX: Final = "seat-"
 GAUGE_PREFIX: Final = "gauge"
 # Files of a worker, and their bytes: room for every route with six statuses, and for 500 versions.
 FILE_BYTES: Final = {
@@ -260,11 +261,14 @@ def shared_directory(runtime: Path) -> Iterator[str]:
         yield str(directory)
 
 
-def join_workers() -> None:
-    """Have this worker's numbers added to those of the others, or count alone without room."""
+def join_workers() -> Path | None:
+    """Have this worker's numbers added to those of the others, or count alone without room.
+
+    Returns the path of its seat, None where it has none.
+    """
     directory = os.environ.get(DIRECTORY_VARIABLE)
     if directory is None:
-        return
+        return None
     try:
         seat = _take_seat(Path(directory))
     except OSError as error:
@@ -276,14 +280,15 @@ def join_workers() -> None:
         )
         del os.environ[DIRECTORY_VARIABLE]
         values.ValueClass = values.MutexValue
-        return
+        return None
     values.ValueClass = values.MultiProcessValue(lambda: seat)  # type: ignore[no-untyped-call]
+    return Path(directory) / f"{SEAT_PREFIX}{seat}"
 
 
 def _take_seat(directory: Path) -> int:
     """Return the number of a seat that no living worker has, with room for its files."""
     for seat in itertools.count():
-        lock_file = os.open(directory / f"seat-{seat}", os.O_RDWR | os.O_CREAT, 0o600)
+        lock_file = os.open(directory / f"{SEAT_PREFIX}{seat}", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             # Held until this process ends.
             fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -29,6 +29,7 @@ HERE = Path(__file__).parent
 EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "6"))
 LONG: Final = "FUZZ_EXAMPLES" in os.environ
 PHASES: Final = ["examples", *(["coverage"] if LONG else []), "fuzzing", "stateful"]
+TOO_LONG: Final = "x" * (max(MAX_CURSOR_CHARACTERS, MAX_CHARACTERS) + 1)  # for any value
 TIMEOUT_SECONDS: Final = 240 + 60 * EXAMPLES
 
 
@@ -63,10 +64,15 @@ def before_call(context: Any, case: Any, **_: Any) -> None:
 
 
 def _stay_wrong(given: Any) -> None:
-    """Exclude an id that is too long where a value of another type would be sent as an id."""
-    excluded = given.get("exclude") if isinstance(given, dict) else None
-    if isinstance(excluded, bool | int | float):
-        given["exclude"] = ["x" * 501]
+    """Send what is too long where a value of another type would be sent as an id, or as an empty
+    text, which is no value.
+    """
+    for name, value in given.items() if isinstance(given, dict) else ():
+        is_empty = value in ("", [], {})
+        is_id = name == "exclude" and isinstance(value, bool | int | float)
+        is_cursor = name == "after" and not isinstance(value, str)
+        if is_empty or is_id or is_cursor:
+            given[name] = [TOO_LONG] if name == "exclude" else TOO_LONG
 
 
 def _name_no_locale(shop: dict[str, Any]) -> None:
@@ -104,7 +110,7 @@ def _begin(given: Any) -> None:
     if isinstance(after, str) and len(after) <= MAX_CURSOR_CHARACTERS:
         given["after"] = ""
     elif after is not None and not isinstance(after, str):
-        given["after"] = "x" * (MAX_CURSOR_CHARACTERS + 1)
+        given["after"] = TOO_LONG
 
 
 def _name_few(said: dict[str, Any]) -> None:
