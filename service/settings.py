@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from models.artifact.atomic import check_writable
+from models.artifact.shops import FOLDER, is_shop_name
 from models.assembly.cards import is_locale
 from models.data.urls import is_absolute
 from models.languages.languages import WordingError, read_wording
@@ -202,7 +203,8 @@ class Settings(BaseModel):
             description=(
                 "Secrets that shop systems sign their webhooks with, such as "
                 "`shopify=one,woocommerce=another`. Two of the same system count both, so that one "
-                "can be replaced."
+                "can be replaced. Those of another shop than the main one begin with its name: "
+                "`acme/shopify=third`."
             )
         ),
     ] = None
@@ -481,7 +483,8 @@ class Settings(BaseModel):
         Path | None,
         Field(
             description="Directory with the shop's own wording of sentences, a file for each "
-            "language, such as de.po."
+            "language, such as de.po. Another shop than the main one has its own in `shops/NAME` "
+            "of it, if that is there."
         ),
     ] = None
     runtime_dir: Annotated[
@@ -523,7 +526,8 @@ class Settings(BaseModel):
     def _check_wording(cls, value: Path | None) -> Path | None:
         if value is not None:
             try:
-                read_wording(value)
+                for folder in (value, *(value / FOLDER).glob("*/")):
+                    read_wording(folder)
             except WordingError as error:
                 raise ValueError(str(error)) from None
         return value
@@ -532,10 +536,13 @@ class Settings(BaseModel):
     @classmethod
     def _check_import_secrets(cls, value: SecretStr | None) -> SecretStr | None:
         for entry in _split_list(value.get_secret_value() if value else ""):
-            vendor, equals, secret = entry.partition("=")
-            if not equals or not secret or vendor not in SIGNING_SYSTEMS:
+            owner, equals, secret = entry.partition("=")
+            shop, slash, vendor = owner.rpartition("/")
+            is_owner = vendor in SIGNING_SYSTEMS and (not slash or is_shop_name(shop))
+            if not equals or not secret or not is_owner:
                 raise ValueError(
-                    f"write it like shopify=SECRET; systems are {', '.join(SIGNING_SYSTEMS)}"
+                    "write it like shopify=SECRET, or acme/shopify=SECRET for the shop acme; "
+                    f"systems are {', '.join(SIGNING_SYSTEMS)}"
                 )
         return value
 
@@ -690,10 +697,22 @@ class Settings(BaseModel):
         return key.get_secret_value().encode() if key else None
 
     def import_secrets_of(self, vendor: str) -> list[str]:
-        """Return the secrets that a shop system may sign with."""
+        """Return the secrets that a shop system of the main shop may sign with."""
         entries = _split_list(self.import_secrets.get_secret_value() if self.import_secrets else "")
         pairs = (entry.partition("=") for entry in entries)
-        return [secret for name, _, secret in pairs if name == vendor]
+        return [secret for owner, _, secret in pairs if owner == vendor]
+
+    def import_secrets_for(self, shop: str) -> SecretStr:
+        """Return the secrets of another shop, as it would name them as the main one."""
+        entries = _split_list(self.import_secrets.get_secret_value() if self.import_secrets else "")
+        begin = f"{shop}/"
+        own = [entry.removeprefix(begin) for entry in entries if entry.startswith(begin)]
+        return SecretStr(",".join(own))
+
+    def wording_for(self, shop: str) -> Path | None:
+        """Return the directory of another shop's wording: its own, or else that of all."""
+        own = self.wording_dir / FOLDER / shop if self.wording_dir else None
+        return own if own and own.is_dir() else self.wording_dir
 
     def origins(self) -> list[str]:
         """Return the origins whose pages may call."""

@@ -21,7 +21,8 @@ def settings_of(record: ShopRecord, deployment: Settings) -> Settings:
         "database_url": SecretStr(store_url_of(name, deployment)),
         "api_key": None,
         "signing_key": SecretStr(signing_key_of(record, deployment)),
-        "import_secrets": None,
+        "import_secrets": deployment.import_secrets_for(name),
+        "wording_dir": deployment.wording_for(name),
         "public_url": None if public_url is None else f"{public_url}/{FOLDER}/{name}",
         "demo": False,
     }
