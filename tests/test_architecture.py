@@ -91,6 +91,7 @@ ROOMS = {
         "synthetic",
         "tuning",
         "pipeline",
+        "unfinished",
         "report",
         "ranker",
         "publishing",
@@ -104,6 +105,7 @@ ROOMS = {
         "spark",
         "parallel",
         "progress",
+        "kept_steps",
         "errors",
     ],
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ from models.errors import ArtifactError, UnreadableError
 from models.model import LearnedRanker, Model
 from models.rules.shop_rules import ShopRule
 from models.settings import ModelSettings, read_settings
+from models.sources.similar_products import SimilarProducts
 from training.config import Config
 from training.errors import InputError
 from training.evaluation.bundles import evaluate_bundles
@@ -44,6 +46,7 @@ from training.report.anchors import draw_anchors
 from training.report.build import MeasuredTwin, RunRecord, build_report
 from training.report.data import Anchor, Report, RunVerdict
 from training.report.example_customers import draw_example_customers
+from training.unfinished import keep_steps
 
 TOO_LITTLE: Final = (
     "the history is too short or has too few returning customers to measure slates on its last days"
@@ -100,12 +103,17 @@ def train(
     check_objective(purchases, config)
     if not accept_smaller and (loss := _describe_loss(purchases, registry, until)):
         return _refuse(loss, purchases, config, reporter, now=now)
-    judged = _judge(purchases, config, registry, reporter)
-    manifest: Manifest | None = None
+    active = _active_settings(registry)
+    with keep_steps(registry, purchases, config, active, reporter):
+        judged = _judge(purchases, config, active, registry, reporter)
+        manifest: Manifest | None = None
+        if not judged.refusals:
+            watch = watch or RefusalWatch(None)
+            manifest = _learn_everything(
+                purchases, judged, config, registry, reporter, watch, now=now
+            )
     anchors: tuple[Anchor, ...] = ()
-    if not judged.refusals:
-        watch = watch or RefusalWatch(None)
-        manifest = _learn_everything(purchases, judged, config, registry, reporter, watch, now=now)
+    if manifest:
         _prune(registry, config, reporter, now=now)
         anchors = draw_anchors(registry.path(manifest.version), purchases, config.evaluation)
     refusals = judged.refusals
@@ -142,17 +150,21 @@ def check_objective(purchases: Purchases, config: Config) -> None:
 
 
 def _judge(
-    purchases: Purchases, config: Config, registry: Registry, reporter: Reporter
+    purchases: Purchases,
+    config: Config,
+    active: ModelSettings | None,
+    registry: Registry,
+    reporter: Reporter,
 ) -> _Judgement:
-    """Measure the twin of a history, and have the gate compare it."""
+    """Measure the twin of a history, and have the gate compare it with one of active settings."""
     history = split_history(purchases, config.evaluation)
     if history is None:
         refusals = _pass_unmeasured(registry, reporter)
         ranker = RankerTraining(LearnedRanker.none(), note=f"The blend ranks alone: {TOO_LITTLE}.")
         return _Judgement(None, ranker, (), refusals)
-    twin = measure_twin(history, config, reporter, name="Test twin")
-    active = _measure_active_settings(history, config, registry, reporter)
-    comparisons = tuple(compare(twin.evaluation, active, config.evaluation.seed))
+    twin = _keep_twin(history, config, reporter, "Test twin")
+    rival = _measure_active_settings(history, config, active, reporter)
+    comparisons = tuple(compare(twin.evaluation, rival, config.evaluation.seed))
     refusals = tuple(str(comparison) for comparison in comparisons if comparison.refuses)
     return _Judgement(twin, twin.ranker, comparisons, refusals)
 
@@ -173,8 +185,11 @@ def _learn_everything(
     """
     lesson = judged.ranker.lesson
     model = fit(purchases, config.model, reporter, name="Everything", lesson=lesson)
-    with reporter.step("Everything: similar products"):  # the windows and the twin need none
-        similar = fit_similar_products(purchases, model.traits, model.neighbours)
+    similar = reporter.keep(
+        "Everything: similar products",  # the windows and the twin need none
+        SimilarProducts,
+        lambda _: fit_similar_products(purchases, model.traits, model.neighbours),
+    )
     model = replace(model, similar=similar)
     model = lift_products(model, purchases, config.model, reporter, name="Everything")
     metrics = figures_as_json(judged.evaluation)
@@ -298,19 +313,25 @@ def measure_twin(
     """
     processes = config.processes or cores()
     with fit_twin(history, config, reporter, name=name, reported=reported) as (directory, ranker):
-        with reporter.step(f"{name}: baskets") as advance:
-            bundles = evaluate_bundles(
+        bundles = reporter.keep(
+            f"{name}: baskets",
+            dict[str, dict[str, float]],
+            lambda advance: evaluate_bundles(
                 directory, history, config.evaluation, advance, processes=processes
-            )
-        with reporter.step(f"{name}: slates") as advance:
-            evaluation = evaluate(
+            ),
+        )
+        evaluation = reporter.keep(
+            f"{name}: slates",
+            Evaluation,
+            lambda advance: evaluate(
                 directory,
                 history,
                 config.evaluation,
                 processes=processes,
                 on_progress=advance,
                 extras=extras,
-            )
+            ),
+        )
         with (
             reporter.step(f"{name}: new products"),
             threadpool_limits(limits=1, user_api="blas"),
@@ -335,7 +356,8 @@ def fit_twin(
     Yield its folder, and how its ranker learned. `reported`: see `measure_twin`.
     """
     past, settings = history.past, config.model
-    ranker = train_ranker(past, settings, reporter, processes=config.processes or cores())
+    learn = partial(train_ranker, past, settings, reporter, processes=config.processes or cores())
+    ranker = reporter.kept.keep("Learning", RankerTraining, learn)
     model = fit(past, settings, reporter, name=name, lesson=ranker.lesson)
     model = lift_products(model, past, settings, reporter, name=name)
     if reported is not None:
@@ -358,14 +380,18 @@ def _pass_unmeasured(registry: Registry, reporter: Reporter) -> tuple[str, ...]:
 
 
 def _measure_active_settings(
-    history: Split, config: Config, registry: Registry, reporter: Reporter
+    history: Split, config: Config, settings: ModelSettings | None, reporter: Reporter
 ) -> Evaluation | None:
     """Measure a twin with the active version's settings; None where they are these or unknown."""
-    settings = _active_settings(registry)
     if settings is None or settings == config.model:
         return None
     active = config.model_copy(update={"model": settings})
-    return measure_twin(history, active, reporter, name="Twin of the active version").evaluation
+    return _keep_twin(history, active, reporter, "Twin of the active version").evaluation
+
+
+def _keep_twin(history: Split, config: Config, reporter: Reporter, name: str) -> MeasuredTwin:
+    measure = partial(measure_twin, history, config, reporter, name=name)
+    return reporter.kept.keep(name, MeasuredTwin, measure)
 
 
 def _prune(registry: Registry, config: Config, reporter: Reporter, *, now: int) -> None:

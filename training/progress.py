@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, TextIO
+from typing import Final, TextIO, TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -19,7 +19,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from training.kept_steps import KeptSteps
+
 Advance = Callable[[int, int], None]  # (done, total)
+T = TypeVar("T")
+
 PLAIN_SECONDS: Final = 10.0  # between two plain lines of one step
 PLAIN_WIDTH: Final = 160  # of tables in a pipe, so that no column is cut
 
@@ -47,6 +51,7 @@ class Reporter:
         self.clock = clock
         self.seconds: dict[str, float] = {}  # how long each step took
         self.outcome = "nothing was published"  # so far, printed when the command is stopped
+        self.kept = KeptSteps()
 
     def say(self, text: str, *, alarming: bool = False) -> None:
         """Print a sentence, which a pipe gets as one line."""
@@ -64,6 +69,15 @@ class Reporter:
             yield advance
         self.seconds[name] = self.clock() - started
         self.console.print(f"{name}: {self.seconds[name]:.1f} s")
+
+    def keep(self, name: str, kind: type[T], work: Callable[[Advance], T]) -> T:
+        """Return the result of a step that is timed, or what an earlier run has kept of it."""
+
+        def timed() -> T:
+            with self.step(name) as advance:
+                return work(advance)
+
+        return self.kept.keep(name, kind, timed)
 
     @contextmanager
     def _live(self, name: str, each: str) -> Iterator[Advance]:

@@ -6,6 +6,7 @@ registry/pins/VERSION         seconds since 1970 until when mails are made from 
                               not pruned before
 registry/reports/VERSION.html   what its training has measured
 registry/staging-…/           a version being written; swept up when its writer is gone
+registry/unfinished/          what a training has learned that is not published yet
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from models.errors import ArtifactError, UnreadableError, reading_failed
 ACTIVE: Final = "active"
 PINS: Final = "pins"
 STAGING: Final = "staging-"
+UNFINISHED: Final = "unfinished"
 DAY_SECONDS: Final = 86_400
 LONGEST_PIN_SECONDS: Final = 366 * DAY_SECONDS
 MAX_POINTERS: Final = 50  # versions kept in the file `active`
@@ -197,7 +199,7 @@ class Registry:
             self._remove(version)
 
     def erase(self) -> list[str]:
-        """Remove all versions, pins, reports and insights, and what killed processes have left.
+        """Remove all versions, pins, reports, insights, and what ended processes have left.
 
         Returns the versions, newest first. Whatever else is in the directory stays.
         """
@@ -206,7 +208,7 @@ class Registry:
             versions = self.names()
             for version in versions:
                 self._remove(version)
-            for name in (PINS, REPORTS, INSIGHTS):
+            for name in (PINS, REPORTS, INSIGHTS, UNFINISHED):
                 if (self.root / name).is_dir():
                     remove(self.root / name)
             sync_directory(self.root)

@@ -11,7 +11,7 @@ import orjson
 from numpy.typing import NDArray
 
 from models.data.catalogue import Catalogue
-from models.data.ids import StoredIds
+from models.data.ids import Ids
 from models.data.ragged import RowGroups, find_stored
 from models.data.title_words import find_title_words
 
@@ -29,7 +29,7 @@ class ProductWords:
     Products that came after training have no entries: their vectors are made of their words.
     """
 
-    names: StoredIds  # (words,)
+    names: Ids  # (words,)
     rarity: Floats  # (words,) how much each tells: of rare words, and of those that tell the kind
     indptr: NDArray[np.int64]
     word: NDArray[np.int32]

@@ -444,7 +444,8 @@ def test_ctrl_c_or_a_supervisor_ends_it_with_one_sentence_and_leaves_no_data_of_
         _, err = training.communicate()
     assert training.returncode == 130
     assert "Traceback" not in err
-    assert err.endswith("Stopped; nothing was published\n")
+    told = "Stopped; nothing was published; the same command goes on from here\n"
+    assert err.endswith(told)
     assert published(tmp_path) == []
     assert list(scratch.iterdir()) == []
 

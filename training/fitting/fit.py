@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
@@ -12,6 +14,10 @@ from models.data.history import Histories, build_interactions, find_pair_starts,
 from models.model import LearnedRanker, Model
 from models.settings import ModelSettings
 from models.sources.als import ItemFactors
+from models.sources.co_purchases import CoPurchases
+from models.sources.item_neighbours import ItemNeighbours
+from models.sources.repurchase import Repurchases
+from models.sources.substitutes import Substitutes
 from training.fitting import counts
 from training.fitting.als import fit_item_factors
 from training.fitting.co_purchases import fit_co_purchases
@@ -39,21 +45,24 @@ def fit(
     histories = counts.build_histories(purchases)
     learned = counts.find_learned(purchases, settings.history.min_lines)
     pairs = CustomerProductPairs(histories, learned, as_of, settings)
-    with reporter.step(f"{name}: factors") as advance:
-        factors = _fit_factors(pairs, settings, advance)
-    with reporter.step(f"{name}: neighbours"):
+
+    def fit_neighbours(_: Advance) -> ItemNeighbours:
         interest = pairs.interest(settings.neighbours.half_life_days)
-        neighbours = fit_item_neighbours(interest, settings.neighbours)
-    with reporter.step(f"{name}: bundles") as advance:
-        orders = counts.build_order_matrix(purchases, learned)
+        return fit_item_neighbours(interest, settings.neighbours)
+
+    fit_factors = partial(_fit_factors, pairs, settings)
+    factors = reporter.keep(f"{name}: factors", ItemFactors, fit_factors)
+    neighbours = reporter.keep(f"{name}: neighbours", ItemNeighbours, fit_neighbours)
+    orders = counts.build_order_matrix(purchases, learned)
+    users = find_order_customers(purchases, orders.shape[0])
+    stats = fit_product_stats(purchases)
+
+    def fit_bundles(advance: Advance) -> CoPurchases:
         times = find_order_times(purchases, orders.shape[0])
-        users = find_order_customers(purchases, orders.shape[0])
-        co_purchases = fit_co_purchases(
-            orders, times, users, as_of, settings.bundles, on_progress=advance
-        )
-    with reporter.step(f"{name}: substitutes"):
-        stats = fit_product_stats(purchases)
-        substitutes = fit_substitutes(
+        return fit_co_purchases(orders, times, users, as_of, settings.bundles, on_progress=advance)
+
+    def fit_replacements(_: Advance) -> Substitutes:
+        return fit_substitutes(
             orders,
             users,
             co_purchases,
@@ -62,10 +71,14 @@ def fit(
             stats.family,
             settings.bundles,
         )
-    with reporter.step(f"{name}: sales and repeats"):
-        sales = counts.count_daily_sales(purchases)
+
+    def fit_repeats(_: Advance) -> Repurchases:
         everyone = build_interactions(histories.events, pairs.starts, as_of, settings.history)
-        repurchases = fit_repurchases(everyone, stats.category, settings.repeats)
+        return fit_repurchases(everyone, stats.category, settings.repeats)
+
+    co_purchases = reporter.keep(f"{name}: bundles", CoPurchases, fit_bundles)
+    substitutes = reporter.keep(f"{name}: substitutes", Substitutes, fit_replacements)
+    repurchases = reporter.keep(f"{name}: repeats", Repurchases, fit_repeats)
     return Model(
         customers=_customers(purchases),
         catalogue=purchases.catalogue,
@@ -75,7 +88,7 @@ def fit(
         neighbours=neighbours,
         orders=co_purchases,
         substitutes=substitutes,
-        sales=sales,
+        sales=counts.count_daily_sales(purchases),
         repeats=repurchases,
         lesson=lesson or LearnedRanker.none(),
     )

@@ -20,7 +20,7 @@ from models.recommender import Recommender
 from models.rules.filters import Repeat
 from models.settings import ModelSettings
 from models.slate import SlateRequest
-from training.progress import Reporter
+from training.progress import Advance, Reporter
 from training.publishing import build_manifest
 from training.reading.purchases import Purchases
 
@@ -116,14 +116,15 @@ def lift_products(
     if not model.lesson.learned or settings.discovery.shown == 0:
         return model
     manifest = build_manifest(purchases, model, settings, metrics={}, now=0)
-    with (
-        reporter.step(f"{name}: discovery"),
-        threadpool_limits(limits=1, user_api="blas"),
-    ):
-        proposals = Proposals.of(Recommender(manifest, model, settings), settings.seed)
-        known = int(np.count_nonzero(model.traits.customers >= SEEN_BY))
-        most = int(settings.discovery.shown * known)
-        reach = learn_reach(proposals, len(model.catalogue), most)
+
+    def learn(_: Advance) -> NDArray[np.float32]:
+        with threadpool_limits(limits=1, user_api="blas"):
+            proposals = Proposals.of(Recommender(manifest, model, settings), settings.seed)
+            known = int(np.count_nonzero(model.traits.customers >= SEEN_BY))
+            most = int(settings.discovery.shown * known)
+            return learn_reach(proposals, len(model.catalogue), most)
+
+    reach = reporter.keep(f"{name}: discovery", NDArray[np.float32], learn)
     return replace(model, lesson=replace(model.lesson, reach=reach))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,7 @@ from training.progress import Advance, Reporter
 from training.publishing import write_twin
 from training.ranker import basket_examples
 from training.ranker.basket_examples import BasketExample, BasketRows, draw_basket_examples
+from training.ranker.boosting import BoostedTrees
 from training.ranker.choice import (
     LEARNED,
     Choice,
@@ -34,7 +35,7 @@ from training.ranker.choice import (
     count_held_back,
 )
 from training.ranker.daring import learn_daring
-from training.ranker.learning import learn_ranker
+from training.ranker.learning import RankerLearning, learn_ranker
 from training.ranker.rows import RankerRows, build_ranker_rows, check_no_leak
 from training.ranker.variety import choose_limit, draw_limit_examples, measure_limits
 from training.ranker.weights import AUDIENCES
@@ -88,6 +89,14 @@ class RankerTraining:
 
 
 @dataclass(frozen=True, eq=False)
+class WindowRows:
+    """Hold what a window yields to learn from."""
+
+    slates: RankerRows
+    baskets: BasketRows
+
+
+@dataclass(frozen=True, eq=False)
 class TrainingRows:
     """Hold what the windows of a history yield to learn from."""
 
@@ -115,19 +124,22 @@ def train_ranker(
         everything = RankerRows.concatenate(rows.slates)
         if not everything.hit.any():
             return RankerTraining.nothing("no candidate was bought")
-        with reporter.step("Ranker") as advance:
-            learned = learn_ranker(everything, settings, advance, processes=processes)
-        with reporter.step("Choice") as advance:
-            of_windows = list(zip([window for window, _ in drawn], rows.slates, strict=True))
-            choice = choose_methods(of_windows, learned, settings, advance, processes=processes)
-            daring = _choose_daring(rows.slates, choice, settings)
-        with reporter.step("Variety") as advance:
-            rehearsal = replace(choice.rehearsal or choice.ranker, daring=daring)
-            limits = _choose_limits(drawn, rows.fits, rehearsal, settings, processes, advance)
-    with reporter.step("Basket ranker") as advance:
-        baskets = basket_examples.train_basket_ranker(
+        learn = partial(learn_ranker, everything, settings, processes=processes)
+        learned = reporter.keep("Ranker", RankerLearning, learn)
+        of_windows = list(zip([window for window, _ in drawn], rows.slates, strict=True))
+        choose = partial(choose_methods, of_windows, learned, settings, processes=processes)
+        choice = reporter.keep("Choice", Choice, choose)
+        daring = _choose_daring(rows.slates, choice, settings)
+        rehearsal = replace(choice.rehearsal or choice.ranker, daring=daring)
+        limit = partial(_choose_limits, drawn, rows.fits, rehearsal, settings, processes)
+        limits = reporter.keep("Variety", NDArray[np.int32], limit)
+    baskets = reporter.keep(
+        "Basket ranker",
+        BoostedTrees,
+        lambda advance: basket_examples.train_basket_ranker(
             rows.baskets, settings.bundles, seed=settings.seed, on_progress=advance
-        )
+        ),
+    )
     return RankerTraining(
         replace(choice.ranker, baskets=baskets.trees, category_limits=limits, daring=daring),
         tuple(window for window, _ in drawn),
@@ -163,29 +175,57 @@ def _collect_rows(
     The fits of the newest windows stay until the stack is left.
     """
     fits: list[Path] = []
-    slates: list[RankerRows] = []
-    baskets: list[BasketRows] = []
+    rows: list[WindowRows] = []
     for number, (window, of_window) in enumerate(examples, start=1):
         name = f"Window {number} of {len(examples)}"
-        with ExitStack() as own_stack:
-            stays = number <= count_held_back(examples)
-            directory = (stack if stays else own_stack).enter_context(
-                fit_before(purchases, window, settings, reporter, name=name)
+        collector = WindowCollector(name, window, purchases, settings, reporter, processes)
+        fitted = collector.fit()
+        if number <= count_held_back(examples):
+            fits.append(stack.enter_context(fitted))
+            fitted = nullcontext(fits[-1])
+        hidden: Sequence[BasketExample] = ()
+        if number == 1:  # the newest orders tell enough about what belongs together
+            hidden = draw_basket_examples(
+                purchases, window, settings.bundles.questions, settings.seed
             )
-            if stays:
-                fits.append(directory)
-            with reporter.step(f"{name}: slates") as advance:
-                work = partial(build_ranker_rows, window, settings)
-                parts = _work_on(directory, work, of_window, processes, advance)
-                slates.append(RankerRows.concatenate(parts))
-            if number == 1:  # the newest orders tell enough about what belongs together
-                hidden = draw_basket_examples(
-                    purchases, window, settings.bundles.questions, settings.seed
-                )
-                with reporter.step(f"{name}: baskets") as advance:
-                    basket_work = partial(build_window_basket_rows, window)
-                    baskets += _work_on(directory, basket_work, hidden, processes, advance)
-    return TrainingRows(slates, BasketRows.concatenate(baskets), fits)
+        collect = partial(collector.collect, fitted, of_window, hidden)
+        rows.append(reporter.kept.keep(name, WindowRows, collect))
+    baskets = BasketRows.concatenate([part.baskets for part in rows])
+    return TrainingRows([part.slates for part in rows], baskets, fits)
+
+
+@dataclass(frozen=True, eq=False)
+class WindowCollector:
+    """Fit what was known before a window, and collect what it proposes for examples."""
+
+    name: str
+    window: Window
+    purchases: Purchases
+    settings: ModelSettings
+    reporter: Reporter
+    processes: int
+
+    def fit(self) -> AbstractContextManager[Path]:
+        """Write an artifact where the context begins, and remove it at its end."""
+        return fit_before(self.purchases, self.window, self.settings, self.reporter, name=self.name)
+
+    def collect(
+        self,
+        fitted: AbstractContextManager[Path],
+        examples: Sequence[Example],
+        hidden: Sequence[BasketExample],
+    ) -> WindowRows:
+        """Return the candidates of examples, and of baskets."""
+        baskets: list[BasketRows] = []
+        with fitted as directory:
+            with self.reporter.step(f"{self.name}: slates") as advance:
+                work = partial(build_ranker_rows, self.window, self.settings)
+                slates = _work_on(directory, work, examples, self.processes, advance)
+            if hidden:
+                with self.reporter.step(f"{self.name}: baskets") as advance:
+                    basket_work = partial(build_window_basket_rows, self.window)
+                    baskets = _work_on(directory, basket_work, hidden, self.processes, advance)
+        return WindowRows(RankerRows.concatenate(slates), BasketRows.concatenate(baskets))
 
 
 def _choose_limits(

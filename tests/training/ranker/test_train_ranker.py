@@ -389,7 +389,7 @@ def test_the_windows_are_told_while_they_are_learned_from(shop: Purchases) -> No
     few = with_ranker(windows=1, trees=TreeSettings(trees=1))
     train_ranker(shop, few, Reporter(stream), processes=1)
     steps = [line.rpartition(":")[0].strip() for line in stream.getvalue().splitlines()]
-    of_window = ("factors", "neighbours", "bundles", "substitutes", "sales and repeats")
+    of_window = ("factors", "neighbours", "bundles", "substitutes", "repeats")
     of_window = (*of_window, "slates", "baskets")
     assert steps == [
         *(f"Window 1 of 1: {step}" for step in of_window),
