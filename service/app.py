@@ -95,9 +95,10 @@ def create(settings: Settings | None = None) -> FastAPI:
                 open_batches(shops, settings, own_socket) as batches,
             ):
                 app.state.shops, app.state.responder = shops, shops.main.responder
-                app.state.batches = batches
+                app.state.batches, ready = batches, ReadyAnswers(_ready_bytes(settings))
+                shops.when_let_go = ready.forget
                 # The connections of the process count in them, and send what is ready
-                yield {"metrics": metrics, "ready_answers": ReadyAnswers(_ready_bytes(settings))}
+                yield {"metrics": metrics, "ready_answers": ready}
         finally:
             gc.unfreeze()
             if tracing is not None:

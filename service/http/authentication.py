@@ -83,13 +83,11 @@ class Authentication:
 
     def describe_call(
         self, name: bytes, caller: Caller, revision: int, observe: Callable[[float], None]
-    ) -> Call | None:
-        """Return how a call is looked at when it comes again; None: only the long way will do.
+    ) -> Call:
+        """Return how a call is looked at when it comes again.
 
         `revision`: of the keys among which the caller was found.
         """
-        if self.shop != MAIN:
-            return None
         holds: Callable[[], bool] = partial(self.keys.are_at, revision)
         if caller is FIRST_CALLER:
             holds = _always
@@ -97,7 +95,7 @@ class Authentication:
             holds = partial(_is_before, caller.expires)
         limit_name, limit = self._limit(caller)
         count = partial(self.limits.count_at_once, limit_name, limit) if limit else None
-        return Call(name, holds, count, observe)
+        return Call(name, holds, count, observe, self.shop)
 
     def _limit(self, caller: Caller) -> tuple[str, int | None]:
         if caller.is_customer:

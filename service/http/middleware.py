@@ -27,7 +27,7 @@ from service.http.authentication import (
 from service.http.authorization import SIGNED_IN, find_access
 from service.http.paths import check_end, hide_encoded_slashes, under_prefix
 from service.http.ready_answers import ReadyAnswers, name_of_scope
-from service.http.shops import UnknownShopError, split_address
+from service.http.shops import AnsweringShop, UnknownShopError, split_address
 from service.runtime.logs import current_shop, format_location
 from service.runtime.metrics import Metrics, child_of
 from service.runtime.tracing import Tracing, describe
@@ -153,16 +153,14 @@ class RequestMiddleware:
                 scope["route"], scope["path_params"] = direct
                 response = await direct[0].answer_directly(scope)
                 if response is not None:
-                    await self._keep_ready(scope, visit.shop.authentication, response)
+                    await self._keep_ready(scope, visit.shop, response)
                     await response(scope, _no_body, sending)
                     return
             await self._app(scope, _count_body(receive, self._limit_bytes), sending)
         finally:
             shops.leave(visit)
 
-    async def _keep_ready(
-        self, scope: Scope, authentication: Authentication, response: Response
-    ) -> None:
+    async def _keep_ready(self, scope: Scope, shop: AnsweringShop, response: Response) -> None:
         """Have an answer ready that the next such request would get, too."""
         state, basis = scope["state"], getattr(response, "basis", None)
         ready: ReadyAnswers | None = state.get("ready_answers")  # None: not of our connections
@@ -171,14 +169,16 @@ class RequestMiddleware:
         if ready is None or basis is None or name is None or not is_plain:
             return
         route, status = scope["route"], str(response.status_code)
-        latency = child_of(self._metrics.all_latencies, MAIN, route.path_format, status)
-        call = authentication.describe_call(
+        latency = child_of(self._metrics.all_latencies, shop.name, route.path_format, status)
+        call = shop.authentication.describe_call(
             name, state["caller"], state["keys_revision"], latency.observe
         )
-        if call is not None:
-            headers = [*response.raw_headers, *getattr(route, "deprecation_headers", ())]
-            headers = await self._add_cross_origin(headers, scope)
-            ready.keep(call, basis, headers, bytes(response.body))
+        if shop.name != MAIN:
+            is_answering, holds = scope["app"].state.shops.is_answering, call.caller_holds
+            call = call._replace(caller_holds=lambda: is_answering(shop) and holds())
+        headers = [*response.raw_headers, *getattr(route, "deprecation_headers", ())]
+        headers = await self._add_cross_origin(headers, scope)
+        ready.keep(call, basis, headers, bytes(response.body))
 
     async def _add_cross_origin(self, headers: RawHeaders, scope: Scope) -> RawHeaders:
         """Return the headers as they leave what is around this middleware."""

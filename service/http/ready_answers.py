@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from starlette.types import Scope
 
+from models.artifact.shops import MAIN
 from service.http.rate_limits import CallCount
 
 READY_BYTES: Final = 16_000_000  # in a process
@@ -43,6 +44,7 @@ class Call(NamedTuple):
     # None: the caller has no limit. What gives None has not counted: others have to be asked
     count_call: Callable[[], CallCount | None] | None
     observe: Callable[[float], None]  # seconds that an answer took
+    shop: str = MAIN  # its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,11 @@ class ReadyAnswers:
         self._bytes += ENTRY_BYTES + len(body)
         while self._bytes > self._limit_bytes:
             self._remove(next(iter(self._answers)))
+
+    def forget(self, shop: str) -> None:
+        """Let go of the answers of a shop, and so of what they stand on."""
+        for name in [name for name, one in self._answers.items() if one.call.shop == shop]:
+            self._remove(name)
 
     def _remove(self, name: bytes) -> None:
         answer = self._answers.pop(name, None)

@@ -11,7 +11,7 @@ from typing import Final
 
 from models.artifact.shops import MAIN
 from service.errors import StoreUnavailable
-from service.http.shops import ShopVisit, UnknownShopError
+from service.http.shops import AnsweringShop, ShopVisit, UnknownShopError
 from service.runtime.logs import current_shop
 from service.shops.shop import Shop
 from service.store import shops as table
@@ -92,6 +92,7 @@ class Shops:
         self._records = Following(main.responder.store, KEYS, table.list_all, "shops")
         self._stays: OrderedDict[str, _Stay] = OrderedDict()  # the one asked for last comes last
         self._closing: set[asyncio.Task[None]] = set()
+        self.when_let_go: Callable[[str], None] = _tell_nobody  # is given the name of each shop
 
     async def enter(self, name: str) -> ShopStay:
         """Return a visit to a shop, opened for it where it is not.
@@ -120,6 +121,17 @@ class Shops:
         """End a visit."""
         if isinstance(visit, ShopStay) and visit.stay is not None:
             visit.stay.leave()
+
+    def is_answering(self, shop: AnsweringShop) -> bool:
+        """Return whether another shop than the main one is open as it was, and still to answer.
+
+        Where that is not known without a look into the store, it is not. Who asks keeps it open.
+        """
+        stay = self._stays.get(shop.name)
+        if stay is None or not self._records.is_current:
+            return False
+        self._stays.move_to_end(shop.name)
+        return stay.shop.done() and stay.shop.exception() is None and stay.shop.result() is shop
 
     async def list_others(self) -> Mapping[str, ShopRecord]:
         """Return every other shop by name. Raises StoreUnavailable."""
@@ -180,6 +192,11 @@ class Shops:
     def _let_go(self, name: str) -> None:
         stay = self._stays.pop(name, None)
         if stay is not None:
+            self.when_let_go(name)
             stay.end()
             self._closing.add(stay.task)
             stay.task.add_done_callback(self._closing.discard)
+
+
+def _tell_nobody(_name: str) -> None:
+    """Do nothing."""

@@ -41,7 +41,7 @@ class Following(Generic[T]):
 
     async def current(self) -> T:
         """Return the value. Raises StoreDownError if it was never read."""
-        if self._is_outdated():
+        if not self.is_current:
             await self._renew()
         if self.revision == NEVER_READ:
             raise StoreDownError(f"{self._name} were never read")
@@ -51,12 +51,14 @@ class Following(Generic[T]):
         """Return whether the value of a revision is still the newest."""
         return revision == self._store.counters[self._counter]
 
-    def _is_outdated(self) -> bool:
-        return not self.is_at(self.revision)
+    @property
+    def is_current(self) -> bool:
+        """Return whether the value was read, and has not changed since."""
+        return self.is_at(self.revision)
 
     async def _renew(self) -> None:
         until = time.monotonic() + READ_TIMEOUT_SECONDS
-        while self._is_outdated() and time.monotonic() < until:
+        while not self.is_current and time.monotonic() < until:
             reading = self._reading
             if reading is None or reading.done():
                 reading = self._reading = asyncio.create_task(self._read())

@@ -67,6 +67,14 @@ def keep(ready: ReadyAnswers, times: Times, address: bytes, **changes: Any) -> N
     ready.keep(call, AnswerBasis(lambda: times.holds, times.note), [(b"etag", b'"1"')], b"milk")
 
 
+def test_of_a_shop_that_is_let_go_nothing_is_ready_any_more(times: Times) -> None:
+    ready = kept(times, shop="acme")
+    keep(ready, times, b"/b")
+    ready.forget("acme")
+    assert ready.find(b"/a", HEADERS) is None
+    assert ready.find(b"/b", HEADERS) is not None
+
+
 def test_the_same_request_gets_the_same_answer_and_is_counted(times: Times) -> None:
     ready = kept(times)
     for _ in range(2):

@@ -6,15 +6,18 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, inspect, make_url
+from starlette.testclient import TestClient
 
 from models.artifact.insights import EXPERIMENTS, write_insight
 from service.model.guardrails import TOLD
 from service.signing.customer_tokens import CustomerToken, sign
 from tests.support.deployment import OTHERS, Deployment, open_deployment
 from tests.support.keyed_service import FIRST_KEY
+from tests.support.quick_service import create_quick
 from tests.support.service_shop import Shop, wait_until
 from tests.support.store_server import KINDS, new_store
 
@@ -245,6 +248,37 @@ def test_more_shops_than_may_be_open_are_answered_one_after_another(
             answer = opened.of(name, "GET", SLATE)
             assert (answer.status_code, answer.json()["strategy"]) == (200, "personal")
             assert shops.open_names == {name}
+
+
+def test_what_a_shop_is_asked_again_is_ready_as_long_as_it_is_open_and_as_it_was(
+    shop: Shop, tmp_path: Path
+) -> None:
+    url = new_store("sqlite", tmp_path)
+    with open_deployment(shop, tmp_path, url, open_shops=1) as opened:
+        quick: Any = opened.client.app
+        ready = [*ask_twice(opened, "acme"), *ask_twice(opened, "bolt"), *ask_twice(opened, "acme")]
+        assert ready == [False, True] * 3  # one that was let go begins anew
+        german = {"default_locale": "de_DE"}
+        assert opened.make("acme", **german).status_code == 200
+        assert opened.of("acme", "GET", SLATE).json()["language"] == "de"
+        assert ask_twice(opened, "acme")[1]
+
+        # Another process ends it
+        with TestClient(create_quick(quick.state.responder.settings)) as elsewhere:
+            admin = {"Authorization": f"Bearer {FIRST_KEY}"}
+            assert elsewhere.delete("/v1/shops/acme", headers=admin).status_code == 200
+        assert opened.of("acme", "GET", SLATE).status_code == 401
+
+
+def ask_twice(deployment: Deployment, shop: str) -> list[bool]:
+    """Ask a shop for the same slate twice; return whether it was ready."""
+    quick: Any = deployment.client.app
+    ready = []
+    for _ in range(2):
+        before = quick.ready_answers
+        assert deployment.of(shop, "GET", SLATE).status_code == 200
+        ready.append(quick.ready_answers > before)
+    return ready
 
 
 def test_a_shop_whose_store_is_of_another_version_is_told_as_such_and_the_others_answer(
