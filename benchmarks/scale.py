@@ -35,10 +35,47 @@ EVENT_BYTES: Final = 300  # in the store with its indices
 EVENT_DAYS: Final = 90
 NIGHT_SECONDS: Final = 8 * 3600
 WANTED_P99_MS: Final = 50.0
-SHOPS: Final = ((1_000_000, 100_000), (10_000_000, 300_000), (100_000_000, 1_000_000))
+
+# List prices of one cloud: AWS, m7g on demand in Virginia in June 2026. A core comes with 4 GB.
+CORE_HOUR_USD: Final = 0.0408
+CORE_GB: Final = 4
+STORAGE_MONTH_USD: Final = 0.115  # a gigabyte of a database, gp3
+HOURS_A_MONTH: Final = 730
 
 CALLS: Final = 100_000  # of a simulation
 Z99: Final = 2.326  # quantile of the normal distribution
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A size of machine."""
+
+    cores: int
+    memory_gb: int
+
+    @property
+    def hour_usd(self) -> float:
+        """Return its price: the cores decide, or the memory where that asks for more."""
+        return max(self.cores, self.memory_gb / CORE_GB) * CORE_HOUR_USD
+
+
+@dataclass(frozen=True)
+class SizedShop:
+    """A shop, and the machines that it is run on: two hosts, two for its database."""
+
+    customers: int
+    products: int
+    host: Machine
+    database: Machine
+    trainer: Machine | None  # None: it is trained on a host
+    trainings: int  # a month
+
+
+SHOPS: Final = (
+    SizedShop(1_000_000, 100_000, Machine(4, 16), Machine(2, 8), None, 30),
+    SizedShop(10_000_000, 300_000, Machine(4, 16), Machine(4, 16), Machine(2, 64), 30),
+    SizedShop(100_000_000, 1_000_000, Machine(8, 128), Machine(8, 64), Machine(2, 520), 4),
+)
 
 
 @dataclass(frozen=True)
@@ -80,6 +117,14 @@ def estimate(customers: int, products: int, random: Generator) -> Needs:
     )
 
 
+def month_usd(shop: SizedShop, needs: Needs) -> float:
+    """Return what the machines of a shop cost a month at list prices, without traffic."""
+    running = 2 * (shop.host.hour_usd + shop.database.hour_usd) * HOURS_A_MONTH
+    storage = 2 * needs.store_gb * STORAGE_MONTH_USD
+    trainer = shop.trainer.hour_usd if shop.trainer else 0.0
+    return running + storage + trainer * needs.training_hours * shop.trainings
+
+
 def find_cores(calls_a_second: float, random: Generator) -> tuple[int, float]:
     """Return the least number of cores that answer within WANTED_P99_MS, and their p99 in ms."""
     work = draw_work(random)
@@ -115,9 +160,9 @@ def simulate(
 
 def main() -> None:
     random = np.random.default_rng(0)
-    for customers, products in SHOPS:
-        needs = estimate(customers, products, random)
-        print(f"{customers:,} customers, {products:,} products, {needs.lines:,} lines")
+    for shop in SHOPS:
+        needs = estimate(shop.customers, shop.products, random)
+        print(f"{shop.customers:,} customers, {shop.products:,} products, {needs.lines:,} lines")
         print(
             f"  artifact {needs.artifact_gb:.1f} GB, of which histories "
             f"{needs.histories_share:.0%}; training {needs.training_gb:.0f} GB and "
@@ -126,7 +171,8 @@ def main() -> None:
         print(
             f"  everyone exported in a night: {needs.export_cores} cores; peak "
             f"{needs.peak_calls:,.0f} calls a second: {needs.serving_cores} cores, p99 "
-            f"{needs.p99_ms:.0f} ms; events of {EVENT_DAYS} days {needs.store_gb:,.0f} GB"
+            f"{needs.p99_ms:.0f} ms; events of {EVENT_DAYS} days {needs.store_gb:,.0f} GB; "
+            f"${month_usd(shop, needs):,.0f} a month"
         )
 
 

@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from benchmarks.scale import CALLS, LINES_A_CUSTOMER, draw_work, estimate, find_cores, simulate
+from benchmarks.scale import (
+    CALLS,
+    LINES_A_CUSTOMER,
+    Machine,
+    SizedShop,
+    draw_work,
+    estimate,
+    find_cores,
+    month_usd,
+    simulate,
+)
 
 
 def test_a_call_waits_for_the_first_core_that_is_free() -> None:
@@ -29,3 +39,15 @@ def test_a_shop_is_as_large_as_its_lines() -> None:
     assert needs.lines == 1_000_000 * LINES_A_CUSTOMER
     assert needs.artifact_gb == pytest.approx(0.42 + 0.18 + 0.06 + 0.144)
     assert needs.export_cores == 1
+
+
+def test_a_month_costs_what_its_machines_do() -> None:
+    needs = estimate(10_000_000, 300_000, np.random.default_rng(0))
+    small = Machine(4, 16)
+    running = 2 * 2 * 4 * 0.0408 * 730
+    storage = 2 * needs.store_gb * 0.115
+    on_a_host = SizedShop(10_000_000, 300_000, small, small, None, 30)
+    assert month_usd(on_a_host, needs) == pytest.approx(running + storage)
+    apart = SizedShop(10_000_000, 300_000, small, small, Machine(2, 64), 30)
+    training = 30 * needs.training_hours * 16 * 0.0408  # its memory decides
+    assert month_usd(apart, needs) == pytest.approx(running + storage + training)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -42,7 +43,7 @@ def before_call(context: Any, case: Any, **_: Any) -> None:
     begins with its first page.
     """
     if case.meta is not None and case.meta.generation.mode.is_negative:
-        _stay_wrong(case.query)
+        _stay_wrong(case.operation, case.query)
         return  # it is to be refused, and would not be
     body = case.body if isinstance(case.body, dict) else {}
     tried = body.get("rules")
@@ -63,16 +64,15 @@ def before_call(context: Any, case: Any, **_: Any) -> None:
         change(body)
 
 
-def _stay_wrong(given: Any) -> None:
-    """Send what is too long where a value of another type would be sent as an id, or as an empty
-    text, which is no value.
+def _stay_wrong(operation: Any, given: Any) -> None:
+    """Send what is too long where a value of another type would be sent as a text, or as an empty
+    one, which is no value.
     """
     for name, value in given.items() if isinstance(given, dict) else ():
-        is_empty = value in ("", [], {})
-        is_id = name == "exclude" and isinstance(value, bool | int | float)
-        is_cursor = name == "after" and not isinstance(value, str)
-        if is_empty or is_id or is_cursor:
-            given[name] = [TOO_LONG] if name == "exclude" else TOO_LONG
+        parameter = operation.get_parameter(name, "query")
+        takes_text = parameter is None or '"string"' in json.dumps(parameter.definition)
+        if value in ("", [], {}) or (takes_text and not isinstance(value, str)):
+            given[name] = TOO_LONG
 
 
 def _name_no_locale(shop: dict[str, Any]) -> None:
@@ -138,7 +138,7 @@ def _divide(experiment: dict[str, Any]) -> None:
     """Give its variants names of their own and shares that sum to 1, for a time still to come."""
     for name in ("starts", "layer_from", "layer_to"):
         experiment.pop(name, None)
-    if experiment.get("segments"):  # they are of customers
+    if experiment.get("segments") or experiment.get("customers"):  # they are of customers
         experiment.pop("by", None)
     experiment["ends"] = "2999-01-01T00:00:00Z"
     unknown, variants = ("rules", "without_rules", "model_version", "offers"), []
