@@ -35,7 +35,7 @@ def find_offer(
     A single-use code is given durably, before anybody sees it. `query`: as its experiment has it
     answered. `occasion`: of the mail. Raises StoreDownError where a code cannot be given now.
     """
-    if not live.offers or not query.with_offer or query.kind not in OFFERED_BESIDE:
+    if not live.offers or query.rehearsed or query.kind not in OFFERED_BESIDE:
         return None
     situation = _describe_situation(live, query, knowledge, occasion)
     if situation is None:

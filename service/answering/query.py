@@ -90,7 +90,8 @@ class RecommendationQuery:
     explained: int = 10  # products of a ranking whose source and reason are told
     # Whose words hold in what is the same for everyone otherwise
     for_customer: str | None = None
-    with_offer: bool = True  # one of the shop may stand beside it, with a code that is given so
+    # Nobody is to see it: no campaign is opened for it, no mail recorded, no code given
+    rehearsed: bool = False
     in_mail: bool = False  # shown in a mail, whatever its placement
     # The part of an experiment; it follows from the others, so no key depends on it
     assigned: AssignedVariant | None = None

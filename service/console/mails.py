@@ -15,13 +15,14 @@ MOST_BLOCKS: Final = 200  # of a shop
 NUMBERS: Final = ("columns", "font_size", "corners", "width")
 WORDS: Final = ("heading", "button", "font", "picture")
 COLORS: Final = ("background", "text", "reason", "button", "button_text", "tile")
+AUDIENCE: Final = ("customers", "campaign")  # fields about whom mails are shown to, and which
 COLOR: Final = "color-"  # begins the names of fields about colours
 
 
 async def show(visit: ScreenVisit) -> ScreenContent:
     name = visit.asked("name")
     if not name:
-        return await _page(visit, {"customers": visit.asked("customers")})
+        return await _page(visit, {name: visit.asked(name) for name in AUDIENCE})
     read = await visit.get(address("blocks", name))
     if not read.ok:
         return ScreenContent("failed.html", {"answer": read, "back": "mails"})
@@ -57,7 +58,7 @@ async def _page(visit: ScreenVisit, form: Mapping[str, str], problem: str = "") 
     except ValueError as error:
         problem = problem or str(error)
     else:
-        mails = await _preview(visit, look, _split(customers))
+        mails = await _preview(visit, look, _split(customers), form.get("campaign") or None)
     values = {
         "blocks": blocks,
         "form": {**form, "customers": customers},
@@ -76,10 +77,12 @@ async def _find_recipients(visit: ScreenVisit) -> list[str]:
 
 
 async def _preview(
-    visit: ScreenVisit, look: Mapping[str, Any], customers: Iterable[str]
+    visit: ScreenVisit, look: Mapping[str, Any], customers: Iterable[str], campaign: str | None
 ) -> list[tuple[str, ApiAnswer]]:
+    """Return the mails of customers, as a campaign would send them now if one is named."""
     ids = list(dict.fromkeys(customers))[:RECIPIENTS]
-    bodies = [{"customer_id": one, "look": look, "locale": visit.language} for one in ids]
+    same = {"look": look, "locale": visit.language, "campaign": campaign}
+    bodies = [{"customer_id": one, **same} for one in ids]
     answers = [visit.send("POST", "/v1/blocks/preview", body) for body in bodies]
     return list(zip(ids, await asyncio.gather(*answers), strict=True))
 

@@ -99,7 +99,7 @@ SCREENS: Final = (
     Screen(
         "campaigns",
         _("Campaigns"),
-        _("Which mailings are open, and until when does each stay the same?"),
+        _("Which mailings are open, and whose mail is due?"),
         campaigns.show,
         campaigns.act,
         admin=False,

@@ -56,6 +56,18 @@ class OpenCampaigns:
         self._cached[campaign_id] = (number, campaign)
         return campaign
 
+    def find_or_plan(
+        self, campaign_id: str, model: LoadedModel, shop_time: int, clock: int
+    ) -> Campaign:
+        """Return a campaign as it is, or as its first call would open it now; in a thread.
+
+        Raises StoreDownError.
+        """
+        campaign = self._store.read(partial(campaigns.find, campaign_id=campaign_id))
+        if campaign is None or clock >= campaign.closes:
+            return open_campaign(campaign, campaign_id, model, self._settings, shop_time, clock)
+        return replace(campaign, opened=min(campaign.opened, clock))
+
     def _open(self, campaign_id: str, model: LoadedModel, shop_time: int, clock: int) -> Campaign:
         """Open a campaign durably, before anyone gets a slate of it."""
         work = partial(
@@ -90,11 +102,34 @@ def put_campaign(
     Where it is not open, pin it to a model and to shop time, with what customers did by now.
     `closed`: it is closed instead. Raises NotFound where there is none to close.
     """
-    before = campaign = campaigns.find(change.connection, campaign_id)
-    if campaign is None and closed:
+    before = campaigns.find(change.connection, campaign_id)
+    if before is None and closed:
         raise NotFound("There is no campaign of that name to close.")
-    if campaign is None:
-        campaign = Campaign(
+    if before is not None and clock < before.opened:
+        campaign = campaigns.bring_back(change, before, clock)
+    elif before is not None and (closed or clock < before.closes):
+        campaign = before
+    else:
+        campaign = open_campaign(before, campaign_id, model, settings, shop_time, clock)
+    changed = replace(campaign, **changes)
+    if "as_of" in changes:
+        changed = replace(changed, events_until=changed.as_of)
+    if closed:
+        changed = changed.close(clock)
+    return changed if changed == before else campaigns.put(change, changed)
+
+
+def open_campaign(
+    before: Campaign | None,
+    campaign_id: str,
+    model: LoadedModel,
+    settings: Settings,
+    shop_time: int,
+    clock: int,
+) -> Campaign:
+    """Return a campaign that opens now, with what was said of it `before`."""
+    if before is None:
+        return Campaign(
             campaign_id,
             kind=kind_of(campaign_id),
             model_version=model.version,
@@ -104,22 +139,9 @@ def put_campaign(
             window_hours=settings.campaign_hours,
             not_twice=settings.campaign_not_twice,
         )
-    elif clock < campaign.opened:
-        campaign = campaigns.bring_back(change, campaign, clock)
-    elif clock >= campaign.closes and not closed:
-        campaign = replace(
-            campaign,
-            model_version=model.version,
-            as_of=shop_time,
-            opened=clock,
-            events_until=clock,
-        )
-    changed = replace(campaign, **changes)
-    if "as_of" in changes:
-        changed = replace(changed, events_until=changed.as_of)
-    if closed:
-        changed = changed.close(clock)
-    return changed if changed == before else campaigns.put(change, changed)
+    return replace(
+        before, model_version=model.version, as_of=shop_time, opened=clock, events_until=clock
+    )
 
 
 def kind_of(campaign_id: str) -> MailKind:

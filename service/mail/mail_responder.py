@@ -50,13 +50,15 @@ class MailResponder:
     keep_days: int  # how long what mails showed is kept
 
     def compute(self, model: LoadedModel, query: RecommendationQuery) -> ComputedAnswer:
-        """Return the slate of a campaign, and have what it shows for the first time recorded."""
+        """Return the slate of a campaign, and have what it shows for the first time recorded.
+
+        Of a mail that is rehearsed nothing is recorded, and no campaign is opened for it.
+        """
         computer, clock = self.computer, int(time.time())
         shop_time = computer.catalogues.shop_time_of(model)
-        open_campaign = partial(
-            self.open_campaigns.find_or_open, query.campaign or "", model, shop_time, clock
-        )
-        campaign = computer.ask_store(open_campaign)
+        opened = self.open_campaigns
+        find = opened.find_or_plan if query.rehearsed else opened.find_or_open
+        campaign = computer.ask_store(partial(find, query.campaign or "", model, shop_time, clock))
         if campaign is None:
             return computer.compute_without_store(model, query)
         triggered = MAILINGS[campaign.kind].triggered
@@ -99,7 +101,8 @@ class MailResponder:
         )
         with computer.computing:
             composed = compose_mail(inputs)
-        self._record(composed, mail, query.customer_id or "", live, clock)
+        if not query.rehearsed:
+            self._record(composed, mail, query.customer_id or "", live, clock)
         computed = ComputedAnswer(composed.answer, records.stamp)
         return computer.add_offer(computed, live, query, knowledge, composed.occasion)
 

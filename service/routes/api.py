@@ -13,6 +13,7 @@ from service.routes import (
     blocks,
     bundles,
     campaign_mails,
+    campaign_recipients,
     campaigns,
     customers,
     events,
@@ -56,6 +57,7 @@ OPERATIONS: Final = (
     *events.OPERATIONS,
     *imports.OPERATIONS,
     *campaign_mails.OPERATIONS,  # their addresses end as an id may
+    *campaign_recipients.OPERATIONS,
     *campaigns.OPERATIONS,
     *products.OPERATIONS,
     *rules.OPERATIONS,

@@ -63,12 +63,15 @@ async def recommendations_block(
 async def preview_block(request: Request, options: Annotated[BlockPreview, Body()]) -> Response:
     """Return a customer's slate as it would look in a block, before the block is made.
 
-    It counts as shown to nobody, and stands in the audit log as a look at the customer.
+    With `campaign` it is the mail that the campaign would send now: pinned as the campaign is,
+    without what earlier ones showed, and as it was recorded where it was sent. It counts as shown
+    to nobody: no campaign is opened, no mail is recorded, no code of an offer is given. It stands
+    in the audit log as a look at the customer.
     """
     await note_look(request, options.customer_id)
-    given = {"n": options.n, "locale": options.locale, "part": options.part, "block": "preview"}
-    asked = BlockOptions.model_validate(given)
-    _, body = await _render(request, options.customer_id, asked, options.look, with_offer=False)
+    same = options.model_dump(include={"n", "locale", "part", "campaign"})
+    asked = BlockOptions.model_validate({**same, "block": "preview"})
+    _, body = await _render(request, options.customer_id, asked, options.look, rehearsed=True)
     media_type = MEDIA_TYPES[options.part]
     return Response(body, headers=SAFE_HEADERS | NO_STORE, media_type=media_type)
 
@@ -79,15 +82,14 @@ async def _render(
     options: BlockOptions,
     look: BlockBody | None,
     *,
-    with_offer: bool = True,
+    rehearsed: bool = False,
 ) -> tuple[ServedAnswer, bytes]:
     """Return the slate, and how a part of a mail shows it."""
     responder = get_responder(request)
     placement = options.placement or EMAIL
     with_cards = options.model_copy(update={"fields": Fields.CARD, "placement": placement})
-    query = replace(
-        customer_query(request, customer_id, with_cards), in_mail=True, with_offer=with_offer
-    )
+    query = customer_query(request, customer_id, with_cards)
+    query = replace(query, in_mail=True, rehearsed=rehearsed)
     served = await responder.respond(query, limited=request.state.limited)
     if look is None and options.part is MailPart.HTML:
         return served, render_block(served.body)

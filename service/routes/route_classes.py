@@ -47,7 +47,7 @@ LONGER_PATH: Final = re.compile(
     r"/v1/(?:customers/[\s\S]*/"
     r"(?:consent|explain|export|preferences|profile|recently-viewed|recommendations(?:\.html)?"
     r"|replenishment|unused)"
-    r"|products/[\s\S]*/(?:bundles|ratings|similar)|campaigns/[\s\S]*/mails"
+    r"|products/[\s\S]*/(?:bundles|ratings|similar)|campaigns/[\s\S]*/(?:due|mails)"
     r"|experiments/[\s\S]*/stop|(?:rules|blocks)/preview|rules/cost|models/rollback)$"
 )
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from service.patterns import COLOR, PLACEMENT
 from service.schemas.base import AnswerModel, ParameterModel, examples
 from service.schemas.pages import Next
-from service.schemas.parameters import WHOLE_NUMBER, CustomerOptions, Id, Locale
+from service.schemas.parameters import WHOLE_NUMBER, CampaignName, CustomerOptions, Id, Locale
 
 LEGIBLE_CONTRAST: Final = 4.5  # WCAG 2, AA
 
@@ -237,6 +237,13 @@ class BlockPreview(ParameterModel):
     n: Annotated[
         int, Field(ge=1, le=100, description="Number of products.", examples=[4]), WHOLE_NUMBER
     ] = 4
+    campaign: Annotated[
+        CampaignName | None,
+        Field(
+            description="Campaign whose mail it is. By default a mail of none.",
+            examples=["win_back"],
+        ),
+    ] = None
     locale: Annotated[
         Locale | None, Field(description="Locale of prices and reasons.", examples=["de_DE"])
     ] = None

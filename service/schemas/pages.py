@@ -95,7 +95,11 @@ class Listing(Generic[T]):
         """Return the page that begins a list; `following` holds one entry more, if there is one."""
         entries = list(following[: options.limit])
         is_last = len(following) <= options.limit
-        return Page(entries, None if is_last else _write_cursor(self.place_of(entries[-1])))
+        return Page(entries, None if is_last else self.write_cursor(self.place_of(entries[-1])))
+
+    def write_cursor(self, place: Place) -> str:
+        """Return the cursor that leads on from a place."""
+        return base64.urlsafe_b64encode(orjson.dumps(place)).rstrip(b"=").decode()
 
     def page(self, entries: Iterable[T], options: PagingOptions) -> Page[T]:
         """Return a page of a list that is held as a whole, in any order. Raises Invalid."""
@@ -108,7 +112,3 @@ class Listing(Generic[T]):
 
 
 BY_ID: Final[Listing[Any]] = Listing(lambda document: (document["id"],), (str,))
-
-
-def _write_cursor(place: Place) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps(place)).rstrip(b"=").decode()

@@ -69,6 +69,7 @@ def sort_ids(ids: tuple[str, ...]) -> tuple[str, ...]:
 
 WHOLE_NUMBER: Final = BeforeValidator(convert_whole_number)
 Id = Annotated[str, Field(min_length=1, max_length=500, pattern=NO_NUL)]
+CampaignName = Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL)]
 ListedId = Annotated[str, Field(max_length=500, pattern=NO_NUL)]  # an empty one is dropped
 ExcludedIds = Annotated[
     tuple[ListedId, ...],
@@ -237,11 +238,8 @@ class Options(ListOptions):
     n: Size = 10
     strict: Strict = False
     campaign: Annotated[
-        str | None,
+        CampaignName | None,
         Field(
-            min_length=1,
-            max_length=100,
-            pattern=NO_NUL,
             description="Name of the mailing. A customer's slate stays the same within it.",
             examples=["spring"],
         ),

@@ -501,6 +501,22 @@ def list_newest(
     ]
 
 
+def list_latest_customers(connection: Connection, lines: int) -> list[tuple[int, str]]:
+    """Return who is in the newest lines: the number of the last of each, and their id.
+
+    The newest come first.
+    """
+    newest = select(events.c.number, events.c.customer_id).order_by(events.c.number.desc())
+    line, last = newest.limit(lines).subquery(), func.max
+    latest = (
+        select(last(line.c.number), line.c.customer_id)
+        .where(line.c.customer_id.isnot(None))
+        .group_by(line.c.customer_id)
+        .order_by(last(line.c.number).desc())
+    )
+    return [(number, customer_id) for number, customer_id in connection.execute(latest)]
+
+
 def _choose(choice: EventChoice, first: Any) -> list[ColumnElement[bool]]:
     """Return the conditions of a choice, on the first lines of events."""
     conditions: list[ColumnElement[bool]] = []

@@ -220,7 +220,26 @@ def test_what_a_mailing_earned_stands_on_its_own_screen(browse: Browse, own_shop
     page = get(client, "campaigns?id=monday").text
     assert "777" not in page
     assert "nobody had been shown" in page
-    assert "no campaign of that name" in get(client, "campaigns?id=never").text
+    assert "It is not open" in get(client, "campaigns?id=never").text
+
+
+def test_whose_mail_is_due_leads_to_the_mails_as_the_campaign_would_send_them(
+    browse: Browse, own_shop: Shop
+) -> None:
+    client = browse(own_shop.root, console=True)
+    assert 'href="campaigns?id=replenishment"' in get(client, "campaigns").text
+    page = unescape(get(client, "campaigns?id=replenishment").text)
+    due = client.get("/v1/campaigns/replenishment/due").json()
+    first, looked_at = due["due"][0], due["looked_at"]
+    assert f"It is due for {len(due['due'])} of the {looked_at} customers" in page
+    assert first["occasion"]["text"] in page
+    path = page.partition('href="mails?')[2].partition('"')[0]
+    mails = unescape(get(client, f"mails?{path}").text)
+    assert "as the campaign would send them now" in mails
+    assert mails.count('data-mail="') == len(due["due"])
+    assert first["products"][0]["title"] in mails.partition('data-mail="')[2]
+    assert client.get("/v1/campaigns").json()["campaigns"] == []
+    assert "It is due for 0 of the" in get(client, "campaigns?id=basket").text
 
 
 def test_the_holdout_is_begun_read_and_ended(service: KeyedService, shop: Shop) -> None:

@@ -15,6 +15,7 @@ from service.routes.docs_page import find_assets
 from tests.support.limits import limits_of, read_limits
 
 OPERATION_IDS = {
+    "get_due_mails_v1_campaigns__campaign_id__due_get",
     "get_offers_v1_offers_get",
     "get_offer_v1_offers__offer_id__get",
     "put_offer_v1_offers__offer_id__put",
@@ -145,6 +146,7 @@ def test_every_address_is_described(openapi: dict[str, Any]) -> None:
         "/v1/offers/{offer_id}",
         "/v1/campaigns",
         "/v1/campaigns/{campaign_id}",
+        "/v1/campaigns/{campaign_id}/due",
         "/v1/campaigns/{campaign_id}/mails",
         "/v1/products/{product_id}/similar",
         "/v1/products/{product_id}/bundles",
