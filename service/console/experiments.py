@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from models.data.segments import SEGMENTS
 from service.console.api import ApiAnswer, address
 from service.console.customer_columns import read_columns
 from service.console.customers import PLACEMENTS
@@ -51,9 +52,10 @@ async def _show_all(visit: ScreenVisit, form: Mapping[str, str], problem: str) -
 
 
 async def _show_one(visit: ScreenVisit, experiment_id: str) -> ScreenContent:
+    segment = visit.asked("segment")
     read, results = await visit.get_each(
         (address("experiments", experiment_id), {}),
-        (address("insights", "experiments", experiment_id), {}),
+        (address("insights", "experiments", experiment_id), {"segment": segment}),
     )
     if not read.ok:
         return ScreenContent("failed.html", {"answer": read, "back": "experiments"})
@@ -62,6 +64,8 @@ async def _show_one(visit: ScreenVisit, experiment_id: str) -> ScreenContent:
         "experiment": read.json["experiment"],
         "state": read.json["state"],
         "results": results,
+        "segment": segment,
+        "segments": SEGMENTS,
         "parts_compared": [
             (among, part, plot_intervals(part.get("comparisons", ()))) for among, part in parts
         ],

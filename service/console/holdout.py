@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from models.data.segments import SEGMENTS
 from service.console.experiments import find_verdicts, plot_intervals, read_percent
 from service.console.render import link
 from service.console.visit import Move, ScreenContent, ScreenVisit
@@ -18,14 +19,17 @@ async def show(visit: ScreenVisit) -> ScreenContent:
 
 async def _page(visit: ScreenVisit, share: str, problem: str) -> ScreenContent:
     """Return the screen. `share`: as it was typed, where it is no share."""
+    segment = visit.asked("segment")
     held, results = await visit.get_each(
-        ("/v1/holdout", {}), ("/v1/insights/experiments/holdout", {})
+        ("/v1/holdout", {}), ("/v1/insights/experiments/holdout", {"segment": segment})
     )
     comparisons = results.json.get("comparisons", ())
     now = held.json.get("holdout", {}).get("share")
     values = {
         "held": held,
         "results": results,
+        "segment": segment,
+        "segments": SEGMENTS,
         "rows": plot_intervals(comparisons),
         "verdicts": find_verdicts(comparisons),
         "earned": find_earned(comparisons, results.json.get("variants", ())),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from models.data.segments import SEGMENTS
 from service.console import feedback, worth
 from service.console.visit import ScreenContent, ScreenVisit
 
@@ -25,9 +26,10 @@ async def show(visit: ScreenVisit) -> ScreenContent:
         return await worth.show(visit)
     if visit.asked("of") == "feedback":
         return await feedback.show(visit)
-    by = visit.asked("by") or DIMENSIONS[0]
+    by, segment = visit.asked("by") or DIMENSIONS[0], visit.asked("segment")
     overview, attribution = await visit.get_each(
-        ("/v1/insights/overview", {}), ("/v1/insights/attribution", {"by": by})
+        ("/v1/insights/overview", {"segment": segment}),
+        ("/v1/insights/attribution", {"by": by, "segment": segment}),
     )
     rows = sorted(attribution.json.get("attribution", []), key=lambda row: -(row["revenue"] or 0))
     ids = [row["value"] for row in rows[:SHOWN] if by == "product" and row["value"]]
@@ -35,6 +37,8 @@ async def show(visit: ScreenVisit) -> ScreenContent:
         "insights.html",
         {
             "by": by,
+            "segment": segment,
+            "segments": SEGMENTS,
             "dimensions": DIMENSIONS,
             "overview": overview,
             "attribution": attribution,

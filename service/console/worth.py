@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 
+from models.data.segments import SEGMENTS
 from service.console.visit import ScreenContent, ScreenVisit
 
 PARTS: Final = ("segments", "cohorts", "value")
@@ -14,13 +15,19 @@ SHOWN_MONTHS: Final = 12
 
 
 async def show(visit: ScreenVisit) -> ScreenContent:
-    part = visit.asked("of")
-    told = await visit.get(f"/v1/insights/{part}")
+    part, segment = visit.asked("of"), visit.asked("segment")
+    by_segment = {} if part == "segments" else {"segment": segment}
+    told = await visit.get(f"/v1/insights/{part}", **by_segment)
     rows = told.json.get("cohorts", [])
-    return ScreenContent(
-        f"insights_{part}.html",
-        {"part": part, "told": told, "cohorts": _by_cohort(rows), "retention": _retention(rows)},
-    )
+    values = {
+        "part": part,
+        "told": told,
+        "segment": segment,
+        "segments": SEGMENTS,
+        "cohorts": _by_cohort(rows),
+        "retention": _retention(rows),
+    }
+    return ScreenContent(f"insights_{part}.html", values)
 
 
 def _by_cohort(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

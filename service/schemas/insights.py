@@ -173,11 +173,14 @@ class ShopSales(AnswerModel):
     margin: float | None = Field(description="Revenue without their costs, where they are known.")
     units_without_price: float | None = Field(description="Pieces whose price is not known.")
     units_without_margin: float | None = Field(description="Pieces whose margin is not known.")
-    attributed_orders: int = Field(description="Orders with an attributed product.")
-    attributed_units: float = Field(description="Pieces that are attributed.")
+    attributed_orders: int | None = Field(
+        description="Orders with an attributed product. Of a segment null, like the other "
+        "attributed figures, where they would be of too few customers."
+    )
+    attributed_units: float | None = Field(description="Pieces that are attributed.")
     attributed_revenue: float | None = Field(description="Revenue that is attributed.")
     attributed_margin: float | None = Field(description="Margin that is attributed.")
-    attributed_clicked_orders: int = Field(description="Orders that followed a click.")
+    attributed_clicked_orders: int | None = Field(description="Orders that followed a click.")
     attributed_clicked_revenue: float | None = Field(
         description="Revenue of products whose purchase followed a click."
     )

@@ -7,7 +7,7 @@ known of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from models.artifact.insights import MIN_GROUP
 from models.data.events import DISMISS, RATING
 from training.insights.purpose_consents import PurposeConsents
 from training.insights.segments import CustomerSegments
+from training.insights.small_groups import keep_told
 from training.reading.duckdb import Workspace
 from training.reading.service_store import (
     BATCH_ROWS,
@@ -127,14 +128,19 @@ def summarize_feedback(workspace: Workspace, feedback: Feedback) -> list[dict[st
     rows = _rows(workspace, totals.limit(MAX_PRODUCTS))
     parts: dict[str, list[dict[str, Any]]] = {}
     inside = pairs.filter(pairs.segment.notnull())
-    for row in _rows(workspace, _count(inside, "product_id", "segment")):
+    by_segment = _count(inside, "product_id", "segment")
+    by_segment = by_segment.order_by(ibis.desc("customers"), "segment")
+    for row in _rows(workspace, by_segment):
         parts.setdefault(row["product_id"], []).append(row)
     words = _count_words(workspace, feedback.words)
     told = []
     for row in rows:
         product_id = row["product_id"]
         told.append({**row, "words": words.get(product_id, [])[:MAX_WORDS]})
-        told += [{**part, "words": []} for part in _without_rest(row, parts.get(product_id, []))]
+        listed = {part["segment"]: part for part in parts.get(product_id, [])}
+        sizes = {name: part["customers"] for name, part in listed.items()}
+        kept = keep_told(row["customers"], sizes)
+        told += [{**part, "words": []} for name, part in listed.items() if name in kept]
     return told
 
 
@@ -152,22 +158,6 @@ def _count(pairs: Any, *by: str) -> Any:
     )
     counted = counted.mutate(share=counted.disappointed / counted.customers)
     return counted.filter(counted.customers >= MIN_GROUP)
-
-
-def _without_rest(
-    total: Mapping[str, Any], parts: Sequence[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """Return the parts of a product that may be told beside its total.
-
-    The smallest are left out until the customers in no told part are none, or MIN_GROUP.
-    """
-    told = sorted(parts, key=lambda part: (-part["customers"], part["segment"]))
-    while told:
-        rest = total["customers"] - sum(part["customers"] for part in told)
-        if rest == 0 or rest >= MIN_GROUP:
-            break
-        told.pop()
-    return told
 
 
 def _count_words(workspace: Workspace, words: Any) -> dict[str, list[dict[str, Any]]]:

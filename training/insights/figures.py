@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, Self
 
 import ibis
 
+from models.artifact.insights import MIN_GROUP
 from training.insights.attribution import DIMENSIONS, MAX_VALUES, REACHED, Attribution
 from training.insights.records import Records
 from training.insights.segments import CustomerSegments
+from training.insights.small_groups import find_told, keep_told
 from training.reading.duckdb import Workspace
 
 CENTS: Final = 2  # digits of money
-COUNTS: Final = ("orders", "clicked_orders", "units")  # 0 where nothing is attributed
+# 0 where nothing is attributed
+COUNTS: Final = ("customers", "orders", "clicked_orders", "units")
 # What records of mails tell too, by the name of their column
 MAILED: Final = {"campaign": "campaign_id", "experiment": "experiment", "variant": "variant"}
 NOTE: Final = (
@@ -77,7 +81,11 @@ def _tell_segments(workspace: Workspace, tables: list[Any], segments: CustomerSe
     viewers = ibis.union(*[table.select("viewer") for table in tables], distinct=True)
     customers = viewers.filter(viewers.viewer.startswith("c"))
     customers = customers.select(customer_id=customers.viewer.substr(1))
-    told = segments.tell(workspace, "segments_of_viewers", customers)
+    found = segments.tell(workspace, "segments_of_viewers", customers)
+    sizes = _rows(workspace, found.group_by("segment").agg(customers=found.count()))
+    counts = {row["segment"]: row["customers"] for row in sizes}
+    kept = keep_told(workspace.count(viewers.drop_null()), counts)
+    told = found.filter(found.segment.isin(sorted(kept)))
     return told.select("segment", viewer=ibis.literal("c") + told.customer_id)
 
 
@@ -89,15 +97,15 @@ def summarize(
     Under `segments` the same of the customers of each segment.
     """
     reached = Reached.of(workspace, records, attribution, segments)
-    return {
-        "upper_bound": True,
-        "note": NOTE,
-        **_summarize_all(workspace, records.shown, reached),
-        "segments": {
-            name: _summarize_all(workspace, records.shown, reached.within(name))
-            for name in reached.list_segments(workspace)
-        },
+    whole = _summarize_all(workspace, records.shown, reached)
+    parts = {
+        name: _summarize_all(workspace, records.shown, reached.within(name))
+        for name in reached.list_segments(workspace)
     }
+    _leave_out_few(whole, parts)
+    for told in (whole, *parts.values()):
+        _remove_counts(told)
+    return {"upper_bound": True, "note": NOTE, **whole, "segments": parts}
 
 
 def _summarize_all(workspace: Workspace, shown: Any, reached: Reached) -> dict[str, Any]:
@@ -108,6 +116,40 @@ def _summarize_all(workspace: Workspace, shown: Any, reached: Reached) -> dict[s
             name: _summarize_by(workspace, shown, reached, name) for name in DIMENSIONS
         },
     }
+
+
+def _leave_out_few(whole: Mapping[str, Any], parts: Mapping[str, dict[str, Any]]) -> None:
+    """Take out of the figures of segments what is of too few customers to be told.
+
+    What is attributed goes by those who bought it; where nobody did, by what reached the segment.
+    """
+    for name in DIMENSIONS:
+        rows = {segment: part["attribution"][name] for segment, part in parts.items()}
+        told = find_told(whole["attribution"][name], rows, ("value", "currency"), "customers")
+        for segment, part in parts.items():
+            part["attribution"][name] = [
+                row
+                for row in rows[segment]
+                if (segment, row["value"], row["currency"]) in told
+                or (row["orders"] == 0 and row["deliveries"] + row["clicks"] >= MIN_GROUP)
+            ]
+    rows = {segment: part["overview"] for segment, part in parts.items()}
+    told = find_told(whole["overview"], rows, ("currency",), "customers")
+    attributed = find_told(whole["overview"], rows, ("currency",), "attributed_customers")
+    for segment, part in parts.items():
+        part["overview"] = [row for row in rows[segment] if (segment, row["currency"]) in told]
+        for row in part["overview"]:
+            if row["attributed_customers"] and (segment, row["currency"]) not in attributed:
+                row |= {field: None for field in row if field.startswith("attributed_")}
+
+
+def _remove_counts(told: Mapping[str, Any]) -> None:
+    """Take out the customers by whom it was known what may be told."""
+    for row in told["overview"]:
+        del row["attributed_customers"]
+    for rows in told["attribution"].values():
+        for row in rows:
+            del row["customers"]
 
 
 def _count_reach(workspace: Workspace, reached: Reached) -> dict[str, int]:
@@ -191,6 +233,7 @@ def _attributed_sums(lines: Any) -> dict[str, Any]:
     """Return the sums, and how much of them followed a click."""
     return {
         **_sums(lines),
+        "customers": lines.viewer.nunique(),
         "clicked_orders": _orders(lines).nunique(where=lines.clicked),
         "clicked_revenue": lines.revenue.sum(where=lines.clicked),
     }

@@ -23,7 +23,7 @@ from service.console.screens import SCREENS
 from service.console.session import COOKIE, SESSION
 from service.http.authentication import FIRST_CALLER
 from service.schemas.experiment_results import COMPARED_EXAMPLE, COUNTED_EXAMPLE, RESULTS_EXAMPLE
-from service.schemas.insights import ATTRIBUTED, PERIOD
+from service.schemas.insights import ATTRIBUTED, PERIOD, REACH, SALES
 from service.signing.signature import sign
 from service.store import keys
 from tests.support.keyed_service import KeyedService, open_keyed_service
@@ -285,6 +285,28 @@ def test_what_all_of_regulars_earned_is_told_with_an_interval(
     assert "Revenue: more where it is personal" in page
     assert "14,000" in page
     assert "between 7,000 and 21,000, of 7,000 customers" in page
+
+
+def test_what_followed_is_shown_of_one_segment_where_it_may_be_told(
+    browse: Browse, own_shop: Shop
+) -> None:
+    row = {**ATTRIBUTED, "value": "home", "revenue": 1234.5, "currency": "EUR"}
+    sales = {**SALES, "currency": "EUR", "attributed_orders": None, "attributed_revenue": None}
+    everyone = {"reach": REACH, "overview": [], "attribution": {"placement": []}}
+    part = {"reach": REACH, "overview": [sales], "attribution": {"placement": [row]}}
+    facts = {**PERIOD, **everyone, "segments": {"at_risk": part}}
+    write_insight(own_shop.root, ATTRIBUTION, facts)
+    client = browse(own_shop.root, console=True)
+    assert "1,234.50" not in get(client, "insights").text
+    page = get(client, "insights?segment=at_risk&by=placement").text
+    assert "€1,234.50" in page
+    assert '<option value="at_risk" selected>At risk' in page
+    assert "by=campaign&amp;segment=at_risk" in page
+    missing = get(client, "insights?segment=new").text
+    assert "Too few customers of this segment" in missing
+    assert '<option value="new" selected>' in missing
+    for path in ("insights?of=cohorts", "insights?of=value", "holdout?by=customer"):
+        assert "Too few customers" in get(client, f"{path}&segment=new").text
 
 
 def test_a_product_leads_to_the_rule_that_takes_it_out_of_mails(browse: Browse) -> None:

@@ -186,22 +186,35 @@ def test_customers_of_files_alone_need_no_store(tmp_path: Path) -> None:
 
 
 def test_sales_and_value_are_told_by_segment(registered: Registered) -> None:
-    for number in range(6):
+    for number in range(10):
         registered.sells(f"new {number}", 2 + number / 10)
+    for number in range(6):
         for days in (100, 130, 160):
             registered.sells(f"old {number}", days)
-    registered.sells("new 0", 1)  # promising now, the only one
+    for number in range(5):
+        registered.sells(f"new {number}", 1)  # promising now
     assert registered.compute() == 0
     parts = registered.worth()["by_segment"]
-    assert {name: part["customers"] for name, part in parts.items()} == {"new": 5, "lapsed": 6}
+    assert {name: part["customers"] for name, part in parts.items()} == {
+        "new": 5,
+        "promising": 5,
+        "lapsed": 6,
+    }
     assert parts["lapsed"]["repeats"]["repeat_rate"] == 1
     assert sum(row["orders"] for row in parts["lapsed"]["cohorts"]) == 18
     facts = read_insight(registered.root, ATTRIBUTION)
     assert facts is not None
     assert {name: part["overview"][0]["orders"] for name, part in facts["segments"].items()} == {
-        "new": 5
+        "new": 5,
+        "promising": 10,
     }
-    assert facts["overview"][0]["orders"] == 7
+    assert facts["overview"][0]["orders"] == 15
+    registered.sells("new 4", 0.5)
+    registered.sells("new 5", 1)  # promising too: four new ones are left, and would be the rest
+    assert registered.compute() == 0
+    facts = read_insight(registered.root, ATTRIBUTION)
+    assert facts is not None
+    assert facts["segments"] == {}
 
 
 @pytest.mark.slow
