@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import yaml
@@ -27,6 +29,52 @@ SELECTOR = re.compile(r"(regulars[a-z0-9_:]+)\{([^}]*)\}")
 LABEL = re.compile(r"([a-z_]+)\s*(?:=~|!~|!=|=)")
 GROUPED = re.compile(r"\bby \(([^)]*)\)")
 PAGE = (ROOT / "docs/alerts.md").read_text()
+MISSING: Final = (
+    "Prometheus' own checker of rules, promtool, is not on the PATH; with Go: "
+    "go install github.com/prometheus/prometheus/cmd/promtool@latest"
+)
+needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason=MISSING)
+RECOMMENDATIONS: Final = '{shop="main",route="/v1/customers/{customer_id}/recommendations"'
+# Series of four quiet hours, a value a minute in the notation of promtool. They begin in 1970.
+QUIET: Final = {
+    'regulars_model_loaded{shop="main"}': "1x240",
+    f'regulars_request_seconds_count{RECOMMENDATIONS},status="200"}}': "0+600x240",
+    f'regulars_request_seconds_bucket{RECOMMENDATIONS},status="200",le="0.2"}}': "0+599x240",
+    'regulars_request_seconds_count{shop="main",route="/v1/events",status="202"}': "0+600x240",
+    'regulars_answers_total{shop="main"}': "0+600x240",
+    'regulars_late_total{shop="main"}': "0x240",
+    'regulars_shop_time_timestamp_seconds{shop="main"}': "200000x240",
+    'regulars_model_data_timestamp_seconds{shop="main"}': "0x240",
+    'regulars_model_refused{shop="main"}': "0x240",
+    'regulars_newest_event_timestamp_seconds{shop="main"}': "0+60x240",
+    'regulars_insights_timestamp_seconds{shop="main"}': "0+60x240",
+    'regulars_refusals_unkept{shop="main"}': "0x240",
+    'regulars_store_not_of_model{shop="main"}': "0x240",
+    "regulars_breaker_open": "0x240",
+    'regulars_connections_ended_total{reason="no_room"}': "0x240",
+}
+# What is other than on a quiet day, where one alert and no other fires
+WRONG: Final = {
+    "RegularsDown": {'regulars_model_loaded{shop="main"}': "0x240"},
+    "RegularsErrors": {
+        'regulars_request_seconds_count{shop="main",route="/v1/popular",status="500"}': "0+30x240"
+    },
+    "RegularsSlow": {
+        f'regulars_request_seconds_bucket{RECOMMENDATIONS},status="200",le="0.2"}}': "0+590x240"
+    },
+    "RegularsFallbacks": {'regulars_late_total{shop="main"}': "0+7x240"},
+    "RegularsModelOld": {'regulars_shop_time_timestamp_seconds{shop="main"}': "300000x240"},
+    "RegularsModelRefused": {'regulars_model_refused{shop="main"}': "1x240"},
+    "RegularsEventsFail": {
+        'regulars_request_seconds_count{shop="main",route="/v1/events",status="503"}': "0+1x240"
+    },
+    "RegularsEventsStopped": {'regulars_newest_event_timestamp_seconds{shop="main"}': "-86400x240"},
+    "RegularsInsightsOld": {'regulars_insights_timestamp_seconds{shop="main"}': "1x240"},
+    "RegularsRefusalsUnkept": {'regulars_refusals_unkept{shop="main"}': "1x240"},
+    "RegularsOtherStore": {'regulars_store_not_of_model{shop="main"}': "1x240"},
+    "RegularsWithoutRedis": {"regulars_breaker_open": "1x240"},
+    "RegularsNoRoom": {'regulars_connections_ended_total{reason="no_room"}': "0+1x240"},
+}
 
 
 def expressions() -> Iterator[str]:
@@ -115,3 +163,36 @@ def test_metrics_tell_when_attribution_was_last_computed(browse: Browse, own_sho
     path = write_insight(own_shop.root, ATTRIBUTION, {})
     os.utime(path, (1_700_000_000, 1_700_000_000))
     wait_until(lambda: told() == 1_700_000_000)
+
+
+def promtool(*arguments: str) -> None:
+    done = subprocess.run(["promtool", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs_promtool
+def test_the_rules_have_no_fault_that_prometheus_knows() -> None:
+    rules = ROOT / "deploy/monitoring/alerts.yaml"
+    promtool("check", "rules", "--lint=all", "--lint-fatal", str(rules))
+
+
+@needs_promtool
+@pytest.mark.parametrize("alert", [None, *(rule["alert"] for rule in ALERTS)])
+def test_an_alert_fires_for_what_it_is_about_and_none_on_a_quiet_day(
+    alert: str | None, tmp_path: Path
+) -> None:
+    series = QUIET | (WRONG[alert] if alert else {})
+    firing = {
+        "expr": 'count by (alertname) (ALERTS{alertstate="firing"})',
+        "eval_time": "4h",
+        "exp_samples": [{"labels": f'{{alertname="{alert}"}}', "value": 1}] if alert else [],
+    }
+    day = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "promql_expr_test": [firing],
+    }
+    test = tmp_path / "test.yaml"
+    rules = str(ROOT / "deploy/monitoring/alerts.yaml")
+    test.write_text(yaml.safe_dump({"rule_files": [rules], "tests": [day]}))
+    promtool("test", "rules", str(test))
