@@ -135,7 +135,7 @@ Find = Callable[[Recommender, SlateRequest, ListFacts], Iterator[Listed]]
 def list_products(
     name: ShopList, recommender: Recommender, request: SlateRequest, facts: ListFacts
 ) -> ListedProducts:
-    """Return the first n products of a list that is the same for everyone."""
+    """Return the first n products of a list, by rules of the shop and not by taste."""
     find, score_kind = LISTS[name]
     return _first(find(recommender, request, facts), request.n, score_kind)
 
@@ -180,13 +180,18 @@ def _allowed(recommender: Recommender, request: SlateRequest) -> NDArray[np.bool
 
 
 def _find_new(recommender: Recommender, request: SlateRequest, _: ListFacts) -> Iterator[Listed]:
-    """Yield what came on sale in the last 30 days, newest first."""
+    """Yield what came on sale in the last 30 days, newest first.
+
+    What a rule of the shop opens to this customer before it is for everyone stands before that.
+    """
     catalogue, as_of = recommender.catalogue, recommender.moment_of(request)
     available, since = catalogue.available_from, as_of - RECENT_DAYS * DAY
-    is_new = _allowed(recommender, request) & (available > since) & (available <= as_of)
-    items = np.flatnonzero(is_new)
+    begun, opened = available <= as_of, recommender.rule_effects(request).opened
+    if opened is not None:
+        begun |= opened
+    items = np.flatnonzero(_allowed(recommender, request) & (available > since) & begun)
     for item in items[np.argsort(-available[items], kind="stable")].tolist():
-        score = float(available[item] - since) / (RECENT_DAYS * DAY)
+        score = min(float(available[item] - since) / (RECENT_DAYS * DAY), 1.0)
         slot = Slot(item, score, Source.NEW, new_arrival(catalogue, item))
         yield slot, ListedFacts(since=int(available[item]))
 

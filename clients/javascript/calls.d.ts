@@ -628,6 +628,7 @@ export interface ShopListOptions {
   deadline_ms?: number | null;
   fields?: string;
   n?: number;
+  customer_id?: string | null;
 }
 
 export interface RecentlyViewedOptions {

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from itertools import chain
 from math import isnan
 from threading import Lock
 from typing import Final, TypeVar
@@ -29,7 +30,7 @@ from models.experiments.experiment import (
 from models.experiments.holdout import Holdout
 from models.rules.shop_bundles import ShopBundle, bundles_in_force
 from models.rules.shop_offers import ShopOffer, offers_in_force
-from models.rules.shop_rules import ShopRule, rules_in_force
+from models.rules.shop_rules import EarlyAccessRule, ShopRule, rules_in_force
 from models.shop_lists import ListFacts, PriceChange, PriceDrop, RatingMean, find_drop
 from models.updates.catalogue import read_product_update, update_catalogue
 from service.model.loaded_model import LoadedModel
@@ -184,6 +185,13 @@ class LiveCatalogue:
     def reads_prices(self) -> bool:
         """Tell whether prices may decide which products are shown, and not only what of them."""
         return bool(self.experiments) or any(rule.reads_prices for rule in self.rules)
+
+    @cached_property
+    def opens_early(self) -> bool:
+        """Tell whether some customers may be shown products before everyone is."""
+        parts = (variant for experiment in self.experiments for variant in experiment.variants)
+        rules = chain(self.rules, *(part.rules for part in parts))
+        return any(isinstance(rule, EarlyAccessRule) for rule in rules)
 
     @cached_property
     def reads_segments(self) -> bool:

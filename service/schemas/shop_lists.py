@@ -15,7 +15,7 @@ from service.schemas.answers import (
     Recommendation,
 )
 from service.schemas.base import examples
-from service.schemas.parameters import WHOLE_NUMBER, ListOptions
+from service.schemas.parameters import WHOLE_NUMBER, Id, ListOptions
 
 LISTED_EXAMPLE: Final[dict[str, Any]] = {
     **RECOMMENDATION_EXAMPLE,
@@ -36,6 +36,19 @@ class ShopListOptions(ListOptions):
     n: Annotated[
         int, Field(ge=1, le=100, description="Number of products.", examples=[10]), WHOLE_NUMBER
     ] = 10
+
+
+class NamedListOptions(ShopListOptions):
+    """Options of a list that rules of the shop may have for some customers."""
+
+    customer_id: Annotated[
+        Id | None,
+        Field(
+            description="Customer who is to see it: rules that are for some customers hold, such "
+            "as early access to what is new, and nothing that they avoid is in it.",
+            examples=["2034"],
+        ),
+    ] = None
 
 
 class ListedProduct(Recommendation):

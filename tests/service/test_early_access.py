@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from models.data.segments import Segment
 from models.data.timestamps import format_timestamp
 from tests.support.corner_shop import run
+from tests.support.keyed_service import SIGNING_KEY
 from tests.support.segments import write_segments
 from tests.support.service_shop import Browse, Shop
 from tests.support.slates import refused
@@ -25,7 +26,7 @@ WEEK = 7 * 86_400
 def client(browse: Browse, own_shop: Shop) -> TestClient:
     """c00 is connected; c05 and c10 like bread as well. Something is new in the category of bread, in a week."""
     write_segments(own_shop.root, c00=Segment.CONNECTED, c10=Segment.LAPSED)
-    opened = browse(own_shop.root)
+    opened = browse(own_shop.root, signing_key=SIGNING_KEY)
     manifest, catalogue = own_shop.model.recommender.manifest, own_shop.model.recommender.catalogue
     product = {
         "product_id": "oats",
@@ -74,6 +75,45 @@ def test_those_whom_it_is_for_see_a_product_that_nobody_else_does(client: TestCl
     assert "oats" not in shown_to(client, "c00", placement="email", campaign="other")
     client.put("/v1/customers/c00/consent", json={"train": False}).raise_for_status()
     assert "oats" not in shown_to(client, "c00")
+
+
+def test_the_list_of_what_is_new_has_it_for_those_whom_it_names(client: TestClient) -> None:
+    path = "/v1/lists/new"
+    assert "oats" not in shown_at(client, path, customer_id="c00")
+    client.put("/v1/rules/early", json=RULE).raise_for_status()
+    answered = client.get(path, params={"customer_id": "c00"}).json()
+    assert answered["recommendations"][0]["id"] == "oats"
+    assert answered["recommendations"][0]["score"] == 1
+    for named in ({}, {"customer_id": "c05"}, {"customer_id": "c10"}, {"customer_id": "stranger"}):
+        assert "oats" not in shown_at(client, path, **named)
+    assert "oats" not in shown_at(client, "/v1/lists/best-rated", customer_id="c00")
+    body = {"customer_id": "c00", "parts": [{"kind": "list", "list_name": "new", "n": 100}]}
+    assert "oats" in client.post("/v1/pages", json=body).text
+    client.put("/v1/customers/c00/consent", json={"train": False}).raise_for_status()
+    assert "oats" not in shown_at(client, path, customer_id="c00")
+
+
+def test_a_token_asks_for_its_own_customer_and_nobody_else(client: TestClient) -> None:
+    made = client.post("/v1/keys", json={"name": "shop", "scopes": ["admin"]})
+    key = made.json()["secret"]
+    client.headers["X-API-Key"] = key
+    tokens = {}
+    for customer in ("c00", "c05"):
+        made = client.post("/v1/tokens", json={"customer_id": customer})
+        tokens[customer] = {"Authorization": f"Bearer {made.json()['token']}"}
+    del client.headers["X-API-Key"]
+
+    def sees(customer: str, **named: str) -> bool:
+        answered = client.get("/v1/lists/new", headers=tokens[customer], params=named)
+        answered.raise_for_status()
+        return "oats" in answered.text
+
+    assert not sees("c00")
+    rule = client.put("/v1/rules/early", json=RULE, headers={"X-API-Key": key})
+    rule.raise_for_status()
+    assert [sees("c00"), sees("c05"), sees("c00", customer_id="c00")] == [True, False, True]
+    foreign = client.get("/v1/lists/new", headers=tokens["c05"], params={"customer_id": "c00"})
+    assert foreign.status_code == 403
 
 
 def test_from_its_moment_on_everyone_sees_it(client: TestClient, own_shop: Shop) -> None:

@@ -646,6 +646,7 @@ class ShopListOptions(TypedDict):
     deadline_ms: NotRequired[int | None]
     fields: NotRequired[str]
     n: NotRequired[int]
+    customer_id: NotRequired[str | None]
 
 
 class RecentlyViewedOptions(TypedDict):
