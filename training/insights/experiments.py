@@ -118,7 +118,8 @@ def read_observed(
     if by_customer:
         exposed = read_exposed(workspace, store, measured, min(by_customer))
     if by_session:
-        sessions = SessionEvents.read(workspace, store, measured, min(by_session))
+        catalogue = purchases.catalogue
+        sessions = SessionEvents.read(workspace, store, measured, min(by_session), catalogue)
     learned = source.learned
     find_columns = learned.find_columns if learned else lambda _: NO_GROUPS.columns
     return Observed(purchases, exposed, sessions, find_columns)

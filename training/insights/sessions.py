@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import select
 
+from models.data.catalogue import Catalogue
 from models.data.events import DISMISS, PURCHASE, Standing
 from training.insights.purpose_consents import PurposeConsents
-from training.insights.statistics.metrics import BEFORE, EARLIER, find_cap
+from training.insights.statistics.metrics import BEFORE, EARLIER, MONEY, find_cap
 from training.reading.duckdb import Workspace
 from training.reading.service_store import StoreReader, copy_rows, events, sessions
 
@@ -41,12 +42,21 @@ class SessionEvents:
     events: Any  # EVENT_TYPES, in the workspace
     owners: Mapping[str, str]  # customers who have logged in, by session id
     refused: frozenset[str]  # sessions of customers who do not allow to be measured
+    costs: Any  # product_id, cost: of a piece, where it is known
 
     @classmethod
     def read(
-        cls, workspace: Workspace, store: StoreReader, measured: PurposeConsents, since: int
+        cls,
+        workspace: Workspace,
+        store: StoreReader,
+        measured: PurposeConsents,
+        since: int,
+        catalogue: Catalogue,
     ) -> SessionEvents:
-        """Copy the events of sessions since a moment, in seconds since 1970."""
+        """Copy the events of sessions since a moment, in seconds since 1970.
+
+        `catalogue`: it tells the costs of products.
+        """
         columns = [events.c[name] for name in EVENT_TYPES]
         statement = select(*columns).where(events.c.session_id.is_not(None), events.c.time >= since)
         copied = copy_rows(workspace, store, "session_events", statement, EVENT_TYPES)
@@ -58,13 +68,15 @@ class SessionEvents:
             owners.update(pairs)
         refusing = set(measured.refused(set(owners.values())))
         refused = {session_id for session_id, owner in owners.items() if owner in refusing}
-        return cls(workspace, copied, owners, frozenset(refused))
+        cost = pa.array(catalogue.known_costs, pa.float64(), from_pandas=True)  # NaN is unknown
+        costs = pa.table({"product_id": pa.array(list(catalogue.ids), pa.string()), "cost": cost})
+        return cls(workspace, copied, owners, frozenset(refused), ibis.memtable(costs))
 
     def count_between(self, start: int, until: int) -> pa.Table:
         """Return (session_id, orders, revenue, margin, refused) of sessions that began in a span.
 
         Sessions that reported any event count; what happened in them from `until` on does not.
-        Margins are not known by session: they are 0.
+        The margin of a product without a cost or a price counts as nothing.
         """
         known = self.events.filter(self.events.time < until)
         began = known.group_by("session_id").agg(
@@ -74,12 +86,18 @@ class SessionEvents:
         sold = known.filter((known.kind == PURCHASE) & (known.standing == Standing.SHOP))
         sold = sold.mutate(order_key=ibis.coalesce(sold.order_id, sold.event_id))
         # An order that is told again counts as it was told last
-        lines = sold.group_by("session_id", "order_key", "product_id").agg(
-            pieces=sold.quantity.fill_null(1.0).argmax(sold.number),
-            price=sold.unit_price.fill_null(0.0).argmax(sold.number),
+        lines = (
+            sold.group_by("session_id", "order_key", "product_id")
+            .agg(
+                pieces=sold.quantity.fill_null(1.0).argmax(sold.number),
+                price=sold.unit_price.argmax(sold.number),
+            )
+            .left_join(self.costs, "product_id")
         )
         bought = lines.group_by("session_id").agg(
-            orders=lines.order_key.nunique(), revenue=(lines.pieces * lines.price).sum()
+            orders=lines.order_key.nunique(),
+            revenue=(lines.pieces * lines.price).sum(),
+            margin=(lines.pieces * (lines.price - lines.cost)).sum(),
         )
         both = began.left_join(bought, "session_id")
         found = both.select(
@@ -87,7 +105,7 @@ class SessionEvents:
             "refused",
             orders=both.orders.fill_null(0),
             revenue=both.revenue.fill_null(0.0),
-            margin=ibis.literal(0.0),
+            margin=both.margin.fill_null(0.0),
         )
         table: pa.Table = self.workspace.connection.to_pyarrow(found)
         is_refused = pc.is_in(table["session_id"], pa.array(sorted(self.refused), pa.string()))
@@ -97,10 +115,11 @@ class SessionEvents:
 def prepare_sessions(table: pa.Table, past: pa.Table) -> pa.Table:
     """Return sessions with the columns of customers: they did nothing before they began.
 
-    `past`: sessions before the start, which tell the cap of revenue.
+    `past`: sessions before the start, which tell the caps of money.
     """
-    capped = pc.min_element_wise(table["revenue"], find_cap(past["revenue"]))
-    table = table.set_column(table.column_names.index("revenue"), "revenue", capped)
+    for name in MONEY:
+        capped = pc.min_element_wise(table[name], find_cap(past[name]))
+        table = table.set_column(table.column_names.index(name), name, capped)
     for suffix in (BEFORE, EARLIER):
         for name in FIGURES:
             nothing = pa.nulls(len(table), table[name].type).fill_null(0)

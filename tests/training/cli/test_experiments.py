@@ -124,6 +124,7 @@ def test_an_experiment_by_session_compares_what_sessions_bought(tmp_path: Path) 
         guardrails = [{"metric": "conversion", "harm": 0.1}]
         body = {"variants": halves, "ends": ends, "by": "session", "guardrails": guardrails}
         made = client.put("/v1/experiments/x", json=body).json()
+        client.patch("/v1/products/bread", json={"cost": 3}).raise_for_status()
         key = bytes.fromhex(made["assignment"]["variants_key"])
         began = read_moment(made["experiment"]["starts"])
         before = [(f"p{number}", began - 5 * DAY) for number in range(600)]
@@ -142,6 +143,9 @@ def test_an_experiment_by_session_compares_what_sessions_bought(tmp_path: Path) 
             pytest.approx(0.1, abs=0.05),
         )
         assert conversion["always_valid"]["high"] < 0
+        # Bread costs the shop 3 of the 4 that are paid for it
+        means = {one["metric"]: one["control_mean"] for one in told["comparisons"]}
+        assert means["margin"] == pytest.approx(means["revenue"] / 4)
         assert [stop["variant"] for stop in told["stops"]] == ["b"]
         read = partial(client.get, "/v1/experiments/x")
         wait_until(lambda: "stopped_variants" in read().json()["experiment"])
