@@ -37,6 +37,7 @@ demo: setup
 	$(BIN)/python -m benchmarks.datasets complete_journey --end-yesterday --output data/complete_journey
 	$(BIN)/regulars train --purchases data/complete_journey/purchases.parquet \
 		--products data/complete_journey/products.parquet --registry registry
+	$(BIN)/regulars insights --only customers --registry registry --purchases data/complete_journey/purchases.parquet
 	@echo "Open the shop at http://127.0.0.1:8000 in a browser. The API: http://127.0.0.1:8000/docs, or"
 	@echo "curl 'http://127.0.0.1:8000/v1/customers/2034/recommendations?n=3'"
 	@echo "What was behind each slate, and how to steer them: http://127.0.0.1:8000/console"

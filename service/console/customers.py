@@ -17,8 +17,9 @@ SHOWN: Final = 10
 async def show(visit: ScreenVisit) -> ScreenContent:
     customer_id = visit.asked("id")
     if not customer_id:
-        events = await visit.get("/v1/events", limit=RECENT)
-        return ScreenContent("customers.html", {"recent": find_recent(events)})
+        recent = find_recent(await visit.get("/v1/events", limit=RECENT))
+        known = [] if recent else await _find_known(visit)
+        return ScreenContent("customers.html", {"recent": recent, "known": known})
     if visit.asked("forget"):
         return ScreenContent("forget.html", {"customer_id": customer_id})
     placement = visit.asked("placement") or PLACEMENTS[0]
@@ -47,6 +48,12 @@ async def show(visit: ScreenVisit) -> ScreenContent:
             "preferences": preferences,
         },
     )
+
+
+async def _find_known(visit: ScreenVisit) -> list[str]:
+    """Return some customers whom the model knows: those to whom a newsletter would be personal."""
+    due = await visit.get("/v1/campaigns/newsletter/due", limit=SHOWN)
+    return [mail["customer_id"] for mail in due.json.get("due", [])]
 
 
 def find_recent(events: ApiAnswer) -> list[dict[str, Any]] | None:

@@ -171,6 +171,34 @@ def test_while_there_is_no_key_it_is_open_on_this_machine_and_says_so(browse: Br
     assert "Ist alles in Ordnung" in german
 
 
+def test_in_a_new_shop_every_screen_asks_its_question_and_says_what_to_do(browse: Browse) -> None:
+    client = browse(console=True)
+    for screen in SHOWN:
+        page = unescape(get(client, screen.name).text)
+        assert screen.question.endswith("?"), screen.name
+        assert f'<p class="question">{screen.question}</p>' in page, screen.name
+        is_filled = "<tbody>" in page or 'class="cards"' in page
+        assert is_filled or 'class="empty"' in page, screen.name
+    for part in ("segments", "cohorts", "value", "feedback"):
+        assert 'class="empty"' in get(client, f"insights?of={part}").text
+    assert 'href="customers?id=c00"' in get(client, "customers").text  # whom the model knows
+    overview = get(client, "overview").text
+    assert "none was asked for yet" in overview
+    assert "– ms" not in overview
+
+
+def test_what_the_shop_told_of_a_customer_stands_in_order_of_time(browse: Browse) -> None:
+    client = browse(console=True)
+    views = [
+        {"event_id": str(day), "kind": "view", "time": f"2025-06-{day}T10:00:00Z"}
+        | {"customer_id": "c00", "product_id": "bread"}
+        for day in (20, 25, 22)
+    ]
+    assert client.post("/v1/events", json={"events": views}).json()["accepted"] == 3
+    page = get(client, "customers?id=c00").text.partition("Told since training")[2]
+    assert page.index("25 Jun") < page.index("22 Jun") < page.index("20 Jun")
+
+
 def test_a_title_a_brand_and_an_id_are_shown_as_text(browse: Browse, own_shop: Shop) -> None:
     client = browse(own_shop.root, console=True)
     product = {"product_id": HOSTILE, "title": HOSTILE, "brand": HOSTILE, "category": HOSTILE}
