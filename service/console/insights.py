@@ -19,6 +19,7 @@ DIMENSIONS: Final = (
     "variant",
 )
 SHOWN: Final = 50
+NOT_FOUND: Final = 404  # it was not computed
 
 
 async def show(visit: ScreenVisit) -> ScreenContent:
@@ -31,6 +32,8 @@ async def show(visit: ScreenVisit) -> ScreenContent:
         ("/v1/insights/overview", {"segment": segment}),
         ("/v1/insights/attribution", {"by": by, "segment": segment}),
     )
+    # Whoever computes what customers are worth alone looks at an empty first screen
+    worth_known = overview.status == NOT_FOUND and (await visit.get("/v1/insights/segments")).ok
     rows = sorted(attribution.json.get("attribution", []), key=lambda row: -(row["revenue"] or 0))
     ids = [row["value"] for row in rows[:SHOWN] if by == "product" and row["value"]]
     return ScreenContent(
@@ -41,6 +44,7 @@ async def show(visit: ScreenVisit) -> ScreenContent:
             "segments": SEGMENTS,
             "dimensions": DIMENSIONS,
             "overview": overview,
+            "worth_known": worth_known,
             "attribution": attribution,
             "rows": rows[:SHOWN],
             "titles": await visit.find_titles(ids),

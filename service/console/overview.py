@@ -25,7 +25,9 @@ class Sample:
 
 
 async def show(visit: ScreenVisit) -> ScreenContent:
-    ready, metrics = await visit.get_each(("/readyz", {}), ("/metrics", {}))
+    ready, metrics, earned = await visit.get_each(
+        ("/readyz", {}), ("/metrics", {}), ("/v1/insights/overview", {})
+    )
     samples = read_samples(metrics.body.decode(), visit.shop) if metrics.ok else []
     newest = await visit.get("/v1/events", limit=5) if visit.is_admin else None
     return ScreenContent(
@@ -44,6 +46,7 @@ async def show(visit: ScreenVisit) -> ScreenContent:
             "latency": read_latency(samples),
             "errors": total(samples, "regulars_errors_total"),
             "newest": newest,
+            "earned": earned.json.get("overview", []),
         },
     )
 

@@ -18,10 +18,11 @@ import pytest
 from httpx2 import Response
 from starlette.testclient import TestClient
 
-from models.artifact.insights import ATTRIBUTION, EXPERIMENTS, write_insight
+from models.artifact.insights import ATTRIBUTION, EXPERIMENTS, WORTH, write_insight
 from service.console.screens import SCREENS
 from service.console.session import COOKIE, SESSION
 from service.http.authentication import FIRST_CALLER
+from service.schemas import worth
 from service.schemas.experiment_results import COMPARED_EXAMPLE, COUNTED_EXAMPLE, RESULTS_EXAMPLE
 from service.schemas.insights import ATTRIBUTED, PERIOD, REACH, SALES
 from service.signing.signature import sign
@@ -335,6 +336,24 @@ def test_what_followed_is_shown_of_one_segment_where_it_may_be_told(
     assert '<option value="new" selected>' in missing
     for path in ("insights?of=cohorts", "insights?of=value", "holdout?by=customer"):
         assert "Too few customers" in get(client, f"{path}&segment=new").text
+
+
+def test_the_overview_tells_what_followed_and_leads_to_it(browse: Browse, own_shop: Shop) -> None:
+    client = browse(own_shop.root, console=True)
+    assert '<a href="insights">not computed yet</a>' in get(client, "overview").text
+    sales = {**SALES, "currency": "EUR", "attributed_orders": 7, "attributed_revenue": 1234.5}
+    facts = {"reach": REACH, "overview": [sales], "attribution": {"placement": []}, "segments": {}}
+    write_insight(own_shop.root, ATTRIBUTION, {**PERIOD, **facts})
+    page = get(client, "overview").text
+    assert '<a href="insights">€1,234.50</a>' in page
+    assert "7 orders" in page
+
+
+def test_who_computed_worth_alone_is_led_there(browse: Browse, own_shop: Shop) -> None:
+    client = browse(own_shop.root, console=True)
+    assert "Computed already" not in get(client, "insights").text
+    write_insight(own_shop.root, WORTH, {**worth.PERIOD, "segments": [worth.SEGMENT]})
+    assert 'href="insights?of=segments">Computed already' in get(client, "insights").text
 
 
 def test_a_product_leads_to_the_rule_that_takes_it_out_of_mails(browse: Browse) -> None:
