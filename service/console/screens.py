@@ -23,8 +23,10 @@ from service.console import (
     products,
     rules,
     settings,
+    shops,
 )
 from service.console.visit import Download, Move, ScreenContent, ScreenVisit
+from service.http.authorization import Scope
 
 Shown: TypeAlias = "ScreenContent | Move | Download"
 
@@ -38,11 +40,11 @@ class Screen:
     question: str
     show: Callable[[ScreenVisit], Awaitable[Shown]]
     act: Callable[[ScreenVisit], Awaitable[Shown]] | None = None  # on a form that the screen sends
-    admin: bool = True  # whether the scope admin alone sees it: it shows customers or the service
+    scope: Scope = Scope.ADMIN  # that sees it; admin where it shows customers or the service
     hidden: bool = False  # reached from other screens alone
 
     def opens_to(self, visit: ScreenVisit) -> bool:
-        return visit.is_admin or not self.admin
+        return visit.session.caller.has(self.scope)
 
 
 def _(text: str) -> str:
@@ -56,7 +58,7 @@ SCREENS: Final = (
         _("Overview"),
         _("Is all well, and what is being recommended?"),
         overview.show,
-        admin=False,
+        scope=Scope.READ,
     ),
     Screen(
         "customers",
@@ -70,7 +72,7 @@ SCREENS: Final = (
         _("Products"),
         _("What is shown beside this product, and can it be shown at all?"),
         products.show,
-        admin=False,
+        scope=Scope.READ,
     ),
     Screen(
         "rules",
@@ -78,7 +80,7 @@ SCREENS: Final = (
         _("What have we told the shop to show or to hide, and what does it change?"),
         rules.show,
         rules.act,
-        admin=False,
+        scope=Scope.READ,
     ),
     Screen(
         "bundles",
@@ -86,7 +88,7 @@ SCREENS: Final = (
         _("What do we sell together at a price of its own, and is it shown?"),
         bundles.show,
         bundles.act,
-        admin=False,
+        scope=Scope.READ,
     ),
     Screen(
         "models",
@@ -94,7 +96,7 @@ SCREENS: Final = (
         _("Which version is served, and is it the best one?"),
         models.show,
         models.act,
-        admin=False,
+        scope=Scope.READ,
     ),
     Screen(
         "campaigns",
@@ -102,7 +104,7 @@ SCREENS: Final = (
         _("Which mailings are open, and whose mail is due?"),
         campaigns.show,
         campaigns.act,
-        admin=False,
+        scope=Scope.READ,
     ),
     Screen(
         "mails",
@@ -149,6 +151,13 @@ SCREENS: Final = (
         _("Settings"),
         _("How is the service set up?"),
         settings.show,
+    ),
+    Screen(
+        "shops",
+        _("Shops"),
+        _("Which other shops are served from here, and with which version?"),
+        shops.show,
+        scope=Scope.SHOPS,
     ),
     Screen("report", _("Report"), "", models.show_report, hidden=True),
 )

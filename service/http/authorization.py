@@ -61,10 +61,11 @@ class Caller:
                 )
             if "customer_id" in path and path["customer_id"] != self.customer_id:
                 raise Forbidden("This token belongs to another customer.")
-        elif access.scope is not None and not self._has(access.scope):
+        elif access.scope is not None and not self.has(access.scope):
             raise Forbidden(f"This key lacks the scope '{access.scope}'.")
 
-    def _has(self, scope: Scope) -> bool:
+    def has(self, scope: Scope) -> bool:
+        """Return whether a key opens what a scope does."""
         is_admin = Scope.ADMIN in self.scopes and scope is not Scope.SHOPS
         return is_admin or scope in self.scopes
 

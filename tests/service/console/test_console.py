@@ -78,6 +78,7 @@ SCREENS = {
     "value": "insights?of=value",
     "feedback": "insights?of=feedback",
     "events": "",
+    "shops": "",
     "keys": "",
     "audit": "",
     "settings": "",

@@ -235,6 +235,11 @@ def test_a_shop_has_a_console_of_its_own(shop: Shop, tmp_path: Path) -> None:
             assert refused.status_code == 401
         opened.client.post(signing_in, data={"key": opened.keys["acme"]})
         assert "seen-in-the-console" in opened.client.get("/shops/acme/console/events").text
+        assert opened.client.get("/shops/acme/console/shops").status_code == 403
+        opened.client.post("/console/sign-in", data={"key": FIRST_KEY})
+        shops = opened.client.get("/console/shops").text
+        assert all(f'href="../shops/{name}/console/overview"' in shops for name in OTHERS)
+        opened.client.cookies.clear()
         assert "/sign-in" in str(opened.client.get("/console/events").url)
 
 
