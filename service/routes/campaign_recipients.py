@@ -21,7 +21,7 @@ from service.routes.looks import note_look
 from service.routes.registration import Operation, Tag
 from service.routes.request_context import get_responder, read_store
 from service.routes.responses import uncached_json
-from service.schemas.campaign_recipients import DueMailsAnswer, DueOptions
+from service.schemas.campaign_recipients import DueMailsAnswer, DueMailsOptions
 from service.schemas.pages import Listing
 from service.store import campaigns
 from service.store.campaigns import Campaign
@@ -32,7 +32,7 @@ BY_LOOKING: Final[Listing[Place]] = Listing(tuple, (int, str))
 
 
 async def get_due_mails(
-    request: Request, campaign_id: CampaignId, options: Annotated[DueOptions, Query()]
+    request: Request, campaign_id: CampaignId, options: Annotated[DueMailsOptions, Query()]
 ) -> Response:
     """Return for whom the mail of a campaign is due now, and what it would show them.
 

@@ -40,7 +40,7 @@ async def listening(path: Path, answer: Answer) -> AsyncIterator[bool]:
     try:
         server = await asyncio.start_unix_server(connected, path)
     except OSError as error:
-        log.warning("other workers cannot help this one with its batches: %s", error)
+        log.warning("this worker cannot help the others with their batches: %s", error)
         yield False
         return
     try:

@@ -29,7 +29,7 @@ DUE_MAIL: Final[dict[str, Any]] = {
 }
 
 
-class DueOptions(PagingOptions):
+class DueMailsOptions(PagingOptions):
     """A page of the mails that are due, and what they are to show."""
 
     limit: Annotated[
