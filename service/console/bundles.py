@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from service.console.api import address
+from service.console.forms import put_form
 from service.console.visit import Move, ScreenContent, ScreenVisit
 
 SHOWN: Final = 30  # bundles of a page, each read with how it is shown
@@ -40,14 +41,7 @@ async def act(visit: ScreenVisit) -> ScreenContent | Move:
         if not deleted.ok:
             return ScreenContent("failed.html", {"answer": deleted, "back": "bundles"})
         return Move("bundles?done=deleted")
-    try:
-        body = read_form(visit.form)
-    except ValueError as error:
-        return await _page(visit, visit.form, str(error))
-    made = await visit.send("PUT", path, body)
-    if not made.ok:
-        return await _page(visit, visit.form, made.problem)
-    return Move("bundles?done=bundled")
+    return await put_form(visit, path, read_form, _page, "bundles?done=bundled")
 
 
 def read_form(form: Mapping[str, str]) -> dict[str, Any]:

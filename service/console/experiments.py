@@ -10,6 +10,7 @@ from models.data.segments import SEGMENTS
 from service.console.api import ApiAnswer, address
 from service.console.customer_columns import read_columns
 from service.console.customers import PLACEMENTS
+from service.console.forms import put_form
 from service.console.render import link
 from service.console.visit import Move, ScreenContent, ScreenVisit
 
@@ -83,14 +84,7 @@ async def act(visit: ScreenVisit) -> ScreenContent | Move:
         return _after(await visit.send("DELETE", path), "deleted")
     if action == "start":
         return await _start(visit, path)
-    try:
-        body = read_form(visit.form)
-    except ValueError as error:
-        return await _show_all(visit, visit.form, str(error))
-    made = await visit.send("PUT", path, body)
-    if not made.ok:
-        return await _show_all(visit, visit.form, made.problem)
-    return Move(link("experiments", done="made"))
+    return await put_form(visit, path, read_form, _show_all, link("experiments", done="made"))
 
 
 async def _start(visit: ScreenVisit, path: str) -> ScreenContent | Move:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from service.console.api import address
 from service.console.customer_columns import read_columns
+from service.console.forms import put_form
 from service.console.visit import Move, ScreenContent, ScreenVisit
 
 LISTS: Final = ("segments", "placements", "occasions")
@@ -29,14 +30,7 @@ async def act(visit: ScreenVisit) -> ScreenContent | Move:
         if not deleted.ok:
             return ScreenContent("failed.html", {"answer": deleted, "back": "offers"})
         return Move("offers?done=deleted")
-    try:
-        body = read_form(visit.form)
-    except ValueError as error:
-        return await _page(visit, visit.form, str(error))
-    made = await visit.send("PUT", path, body)
-    if not made.ok:
-        return await _page(visit, visit.form, made.problem)
-    return Move("offers?done=offered")
+    return await put_form(visit, path, read_form, _page, "offers?done=offered")
 
 
 def read_form(form: Mapping[str, str]) -> dict[str, Any]:
